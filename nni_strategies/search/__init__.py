@@ -1,0 +1,1 @@
+"""How a search goes on, with no NNI in it: searchers, studies, journals."""

@@ -1,0 +1,129 @@
+"""The one contract an algorithm fulfils, and where it draws from when it draws "at random"."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from nni_strategies.space.parameters import Codes
+from nni_strategies.space.search_space import Configuration, SearchSpace
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One configuration and what became of it.
+
+    Parameters
+    ----------
+    id
+        Number of the proposal in its study, from 0.
+    configuration
+        What was proposed.
+    value
+        What is maximised; None while pending and after a failure. Higher is better, always.
+    metrics
+        Everything the trial reported, as it came (not negated).
+    phase
+        ``initial`` while the searcher draws blindly, then ``search``.
+    failure
+        Why it failed; None otherwise.
+    """
+
+    id: int
+    configuration: Configuration
+    value: float | None = None
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    phase: str = "search"
+    failure: str | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether nothing is known of it yet."""
+        return self.value is None and self.failure is None
+
+
+class Prior(Protocol):
+    """Where a searcher draws from: initial designs, exploratory actions, restarts."""
+
+    def sample_codes(self, rng: np.random.Generator, n: int) -> Codes:
+        """Draw `n` points of the space as codes ``[n, n_codes]``."""
+
+    def finished(self, trial: Trial) -> None:
+        """Learn what a trial reached (a prior may stop trusting itself)."""
+
+
+class UniformPrior:
+    """The space's own distribution."""
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+
+    def sample_codes(self, rng: np.random.Generator, n: int) -> Codes:
+        """Draw `n` points of the space as codes ``[n, n_codes]``."""
+        return self._space.sample_codes(rng, n)
+
+    def finished(self, trial: Trial) -> None:
+        """Ignore it."""
+
+
+@dataclass(frozen=True)
+class SearcherConfig:
+    """Base of the algorithms' hyper-parameters: a frozen dataclass of JSON types, checked in `__post_init__`."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types, for the journal's header."""
+        return asdict(self)
+
+
+class Searcher(ABC):
+    """A search algorithm as a fold over events.
+
+    A :class:`~nni_strategies.search.study.Study` calls, under its lock: ``propose(rng)``; when it accepted the
+    configuration (or chose another) ``proposed(trial)``; later, in any order, ``finished(trial)`` or
+    ``failed(trial)``, and for a result that comes after a failure ``finished`` after ``failed``. ``finished``
+    may come for a trial that was never proposed (imported results).
+
+    The state depends on ``proposed``, ``finished`` and ``failed`` alone: shown the same events in the same
+    order, two searchers propose the same from the same generator. ``propose`` may cache, never remember: it is
+    not called when a journal is replayed. Whatever is learned at random is seeded by the state itself.
+
+    Parameters
+    ----------
+    space
+        What is searched.
+    config
+        The algorithm's hyper-parameters, an instance of its `Config`; its defaults when None.
+    prior
+        Where blind draws come from; uniform when None.
+    """
+
+    algorithm: ClassVar[str] = ""
+    Config: ClassVar[type[SearcherConfig]] = SearcherConfig
+
+    def __init__(self, space: SearchSpace, config: SearcherConfig | None = None, *, prior: Prior | None = None) -> None:
+        self.space = space
+        self.config = config if config is not None else self.Config()
+        self.prior = prior if prior is not None else UniformPrior(space)
+
+    @property
+    def phase(self) -> str:
+        """``initial`` while the next proposal is a blind draw of the initial design, else ``search``."""
+        return "search"
+
+    @abstractmethod
+    def propose(self, rng: np.random.Generator) -> Configuration:
+        """Choose the next configuration. `rng` is this proposal's own generator."""
+
+    def proposed(self, trial: Trial) -> None:  # noqa: B027  # optional hook
+        """Note that `trial` is under way."""
+
+    @abstractmethod
+    def finished(self, trial: Trial) -> None:
+        """Learn the value of `trial`."""
+
+    def failed(self, trial: Trial) -> None:  # noqa: B027  # optional hook
+        """Note that `trial` gave no value."""

@@ -1,0 +1,1 @@
+"""What a search space is: parameters, constraints, codes; from NNI's JSON or any model space."""

@@ -1,0 +1,147 @@
+"""Distributions of numerical parameters: NNI's eight, and any other that can say its quantiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr, ndtri
+
+from nni_strategies.errors import InvalidSearchSpace
+
+Array = npt.NDArray[np.float64]
+
+KINDS = ("uniform", "loguniform", "normal", "lognormal")
+_TAIL = 1e-6  # quantiles of an infinite support are kept this far from 0 and 1
+_MOST_LEVELS = 100_000  # a finer grid than this is a continuum
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """Uniform or normal, on the line or on its logarithm, optionally rounded to multiples of `q`.
+
+    Parameters
+    ----------
+    kind
+        ``uniform``, ``loguniform``, ``normal`` or ``lognormal``.
+    a, b
+        Lower and upper bound of a (log)uniform; mean and standard deviation (of the logarithm) of a (log)normal.
+    q
+        Grid step: values are ``round(x / q) * q``, clipped to the bounds where there are any, as NNI does.
+    integer
+        Values are Python integers.
+    custom
+        ``(cdf, ppf, name)`` of another distribution on [a, b]; `kind` is then ignored.
+    """
+
+    kind: str
+    a: float
+    b: float
+    q: float | None = None
+    integer: bool = False
+    custom: tuple[Callable[[Array], Array], Callable[[Array], Array], str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InvalidSearchSpace("distribution", self.kind, f"one of {list(KINDS)}", KINDS)
+        for name in ("a", "b", "q"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
+                raise InvalidSearchSpace(name, value, "a number")
+        if self.custom is None and not (math.isfinite(self.a) and math.isfinite(self.b)):
+            raise InvalidSearchSpace("bounds", [self.a, self.b], "finite numbers")
+        if self.bounded and self.a > self.b:
+            raise InvalidSearchSpace("bounds", [self.a, self.b], "low <= high")
+        if self.kind == "loguniform" and self.a <= 0:
+            raise InvalidSearchSpace("low", self.a, "a positive number, for a logarithm")
+        if not self.bounded and self.b <= 0:
+            raise InvalidSearchSpace("sigma", self.b, "a positive number")
+        if self.q is not None and not (self.q > 0 and math.isfinite(self.q)):
+            raise InvalidSearchSpace("q", self.q, "a positive number")
+
+    @property
+    def bounded(self) -> bool:
+        """Whether `a` and `b` are bounds."""
+        return self.custom is not None or self.kind in ("uniform", "loguniform")
+
+    @property
+    def _edges(self) -> tuple[float, float]:
+        # Integers are the middles of cells of width one, so that each has the same probability.
+        half = 0.5 if self.integer and self.kind == "uniform" else 0.0
+        return self.a - half, self.b + half
+
+    def cdf(self, x: Array | np.float64) -> Array:
+        """Return the quantiles in [0, 1] of values of any shape."""
+        x = np.asarray(x, dtype=np.float64)
+        if self.custom is not None:
+            return np.clip(self.custom[0](x), 0.0, 1.0)
+        low, high = self._edges
+        with np.errstate(divide="ignore"):
+            if self.kind in ("loguniform", "lognormal"):
+                x = np.log(np.maximum(x, 0.0))
+            if self.kind == "loguniform":
+                low, high = math.log(low), math.log(high)
+        if not self.bounded:
+            return np.clip(ndtr((x - low) / high), _TAIL, 1 - _TAIL)
+        return np.zeros_like(x) if low == high else np.clip((x - low) / (high - low), 0.0, 1.0)
+
+    def ppf(self, u: Array) -> Array:
+        """Return the values at quantiles of any shape, on the grid where there is one."""
+        u = np.clip(np.asarray(u, dtype=np.float64), 0.0, 1.0)
+        if self.custom is not None:
+            x = self.custom[1](u)
+        elif not self.bounded:
+            x = self.a + self.b * ndtri(np.clip(u, _TAIL, 1 - _TAIL))
+        elif self.kind == "uniform":
+            low, high = self._edges
+            x = low + (high - low) * u
+        else:
+            x = math.log(self.a) + (math.log(self.b) - math.log(self.a)) * u
+        if self.kind in ("loguniform", "lognormal") and self.custom is None:
+            x = np.exp(x)
+        return self._on_grid(np.asarray(x))
+
+    def _on_grid(self, x: Array) -> Array:
+        if self.q is not None:
+            # Rounded to twelve digits: 3 * 0.1 is 0.3 to the user, not 0.30000000000000004.
+            x = np.round(np.round(x / self.q) * self.q, 12)
+        return np.clip(x, self.a, self.b) if self.bounded else x
+
+    @cached_property
+    def levels(self) -> Array | None:
+        """The values of a bounded grid in rising order, None for a continuum."""
+        if self.bounded and self.a == self.b:
+            return np.array([self.a])
+        if self.q is None or not self.bounded:
+            return None
+        low, high = round(self.a / self.q), round(self.b / self.q)
+        if high - low > _MOST_LEVELS:
+            return None
+        return np.unique(self._on_grid(np.arange(low, high + 1) * self.q))
+
+    def contains(self, value: float) -> bool:
+        """Whether `value` is inside the bounds and on the grid."""
+        if not math.isfinite(value):
+            return False
+        slack = 1e-9 * max(1.0, abs(value))
+        if self.bounded and not self.a - slack <= value <= self.b + slack:
+            return False
+        if self.kind == "lognormal" and value < 0:
+            return False
+        return abs(float(self._on_grid(np.array(value))) - value) <= slack
+
+    def describe(self) -> dict[str, Any]:
+        """Return what defines the distribution, as JSON types."""
+        kind = self.kind if self.custom is None else self.custom[2]
+        return {"distribution": kind, "a": self.a, "b": self.b, "q": self.q, "integer": self.integer}
+
+    def __str__(self) -> str:
+        what = "an integer" if self.integer else "a number"
+        if self.bounded:
+            what += f" from {self.a:g} to {self.b:g}"
+        return what + (f" in steps of {self.q:g}" if self.q is not None and not self.integer else "")
