@@ -87,8 +87,8 @@ class Distribution:
             if self.kind == "loguniform":
                 low, high = math.log(low), math.log(high)
         if not self.bounded:
-            return np.clip(ndtr((x - low) / high), _TAIL, 1 - _TAIL)
-        return np.zeros_like(x) if low == high else np.clip((x - low) / (high - low), 0.0, 1.0)
+            return np.asarray(np.clip(ndtr((x - low) / high), _TAIL, 1 - _TAIL))
+        return np.asarray(np.zeros_like(x) if low == high else np.clip((x - low) / (high - low), 0.0, 1.0))
 
     def ppf(self, u: Array) -> Array:
         """Return the values at quantiles of any shape, on the grid where there is one."""
@@ -122,7 +122,7 @@ class Distribution:
         low, high = round(self.a / self.q), round(self.b / self.q)
         if high - low > _MOST_LEVELS:
             return None
-        return np.unique(self._on_grid(np.arange(low, high + 1) * self.q))
+        return np.unique(self._on_grid(np.arange(low, high + 1, dtype=np.float64) * self.q))
 
     def contains(self, value: float) -> bool:
         """Whether `value` is inside the bounds and on the grid."""

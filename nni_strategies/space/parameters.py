@@ -28,8 +28,19 @@ INACTIVE = -1.0
 
 
 def canonical(value: Value) -> str:
-    """Return the JSON text that stands for `value` wherever values are compared."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    """Return the JSON text that stands for `value` wherever values are compared.
+
+    1.0 reads as 1: NNI's manager, which is JavaScript, hands it on so.
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"))
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 @dataclass(frozen=True)
