@@ -1,0 +1,1 @@
+"""The subcommands of ``nni_strategies``, one module each, registered by `nni_strategies.cli`."""
