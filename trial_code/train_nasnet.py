@@ -1,0 +1,273 @@
+"""Train one network of NNI's NASNet hub space: as a proxy in a trial, or to the end once it was chosen.
+
+    python -m trial_code.train_nasnet --data npz:…/cifar10.npz --epochs 20              # in an NNI trial
+    python -m trial_code.train_nasnet --data … --arch best.json --preset retrain        # the winner, alone
+
+Read it top to bottom: options, architecture, model, schedule, loop, result. The training recipe is the
+field's usual one for this space (DARTS, Liu et al. 2019): SGD with momentum, cosine schedule, cutout,
+scheduled drop-path, an auxiliary head of weight 0.4, gradients clipped at 5; EMA of the weights is optional.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import swa_utils
+
+from nni_strategies.compat import load_torchvision
+from nni_strategies.errors import InvalidArgument, NNIStrategiesError
+from trial_code.images import Images, Loading, load_images
+from trial_code.measure import measure
+from trial_code.parameters import next_parameters
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # Every candidate alike and cheap: enough epochs to rank, no regularisers that only pay off later.
+    "proxy": {"epochs": 20, "width": 16, "cells": 8, "drop_path": 0.0, "auxiliary": 0.0, "ema": 0.0, "holdout": 5000},
+    # The chosen one, at full size, validated on the test set.
+    "retrain": {
+        **{"epochs": 600, "width": 36, "cells": 20},
+        **{"drop_path": 0.2, "auxiliary": 0.4, "ema": 0.9999, "holdout": 0},
+    },
+}
+
+
+def options(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line; a preset fills in what was not given."""
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", required=True, help="npz:FILE, cifar10:FOLDER, cifar100:FOLDER or imagenet:FOLDER")
+    p.add_argument("--arch", type=Path, help="JSON of a sample or a best.json; default: ask NNI for the parameters")
+    p.add_argument("--preset", choices=sorted(PRESETS), default="proxy")
+    p.add_argument("--epochs", type=int, help="full passes over the training images")
+    p.add_argument("--width", type=int, help="channels of the first cells")
+    p.add_argument("--cells", type=int, help="number of cells")
+    p.add_argument("--drop-path", type=float, help="drop-path probability at the last epoch, rising from 0")
+    p.add_argument("--auxiliary", type=float, help="weight of the auxiliary head's loss, 0 for no head")
+    p.add_argument("--ema", type=float, help="decay of the weights' moving average, 0 for none")
+    p.add_argument("--holdout", type=int, help="training images held out for validation, 0: use the test set")
+    p.add_argument("--batch-size", type=int, default=96)
+    p.add_argument("--lr", type=float, default=0.025)
+    p.add_argument("--momentum", type=float, default=0.9)
+    p.add_argument("--weight-decay", type=float, default=3e-4)
+    p.add_argument("--cutout", type=int, default=16, help="pixels, 0 for none")
+    p.add_argument("--amp", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on a CPU")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+    p.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
+    p.add_argument("--workers", type=int, default=2, help="loader processes, for folders")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--max-steps", type=int, help="stop each epoch, and each validation, after so many batches")
+    p.add_argument("--checkpoint", type=Path, help="file to save to every epoch; default: NNI's trial folder")
+    given = p.parse_args(arguments)
+    for name, value in PRESETS[given.preset].items():
+        if getattr(given, name) is None:
+            setattr(given, name, value)
+    for name in ("epochs", "width", "cells", "batch_size", "threads"):
+        if getattr(given, name) < 1:
+            raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), "a positive integer")
+    for name in ("drop_path", "ema"):
+        if not 0 <= getattr(given, name) < 1:
+            raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), "at least 0, below 1")
+    if given.device == "auto":
+        given.device = "cuda" if torch.cuda.is_available() else "cpu"
+    if given.checkpoint is None and os.environ.get("NNI_OUTPUT_DIR"):
+        given.checkpoint = Path(os.environ["NNI_OUTPUT_DIR"]) / "checkpoint.pt"
+    return given
+
+
+def read_architecture(path: Path | None) -> dict[str, Any]:
+    """Return a sample of the hub's NASNet space, from a file or from NNI.
+
+    In an `nnictl` search space an input is an integer; in the hub's samples it is a list of one.
+    """
+    if path is not None:
+        try:
+            sample = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InvalidArgument("--arch", str(path), f"a readable JSON file ({error})") from None
+        sample = sample.get("configuration", sample) if isinstance(sample, dict) else sample
+    else:
+        sample = next_parameters()
+    if not isinstance(sample, dict) or not sample:
+        raise InvalidArgument("architecture", sample, "a dictionary label -> operation or input")
+    return {
+        label: [value] if "/input_" in label and isinstance(value, int) else value
+        for label, value in sample.items()
+        if label not in ("width", "depth")  # these are options here, the same for every candidate
+    }
+
+
+def build(sample: dict[str, Any], given: argparse.Namespace, images: Images) -> Any:
+    """Return the network of a sample, at the wished width and depth, for the data set's classes.
+
+    Raises
+    ------
+    InvalidArgument
+        The sample is not of the space; the message is NNI's, with the label.
+    """
+    load_torchvision()  # NNI's hub imports it
+    import nni.nas.hub.pytorch.nasnet as nasnet
+
+    family = "imagenet" if images.input_shape[1] > 64 else "cifar"
+    space: Any = nasnet.NASNet(
+        width=(given.width,),
+        num_cells=(given.cells,),
+        dataset=family,
+        auxiliary_loss=False,
+        drop_path_prob=given.drop_path,
+    )
+    # NNI's spaces refuse an auxiliary head before they are frozen, and want it while freezing.
+    space.auxiliary_loss = given.auxiliary > 0
+    whole = {**sample, "width": given.width, "depth": given.cells}
+    problem = space.check_contains(whole)
+    if problem is not None:
+        raise InvalidArgument("architecture", sample, f"a sample of the NASNet space ({problem})")
+    model: Any = space.freeze(whole)
+    if model.classifier.out_features != images.n_classes:
+        model.classifier = nn.Linear(model.classifier.in_features, images.n_classes)
+    if given.auxiliary:
+        # NNI sizes the head for the last cell of the stage and attaches it to the first, which may be wider.
+        channels = len(model.stages[2][0].output_node_indices) * given.width * 4
+        model.auxiliary_head = nasnet.AuxiliaryHead(channels, images.n_classes, dataset=family)
+    return model
+
+
+def evaluate(model: nn.Module, images: Images, max_steps: int | None) -> float:
+    """Return the accuracy on the held-out images (of the first `max_steps` batches), 0..1."""
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for x, y in itertools.islice(images.valid_batches(), max_steps):
+            right += int((model(x).argmax(1) == y).sum())
+            total += len(y)
+    return right / max(1, total)
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint so that a kill leaves the old or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def main(arguments: list[str] | None = None) -> dict[str, Any]:
+    """Train, report each epoch and the end to NNI (when it runs us), return the final metrics."""
+    given = options(arguments)
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(given.seed)
+    in_trial = os.environ.get("NNI_PLATFORM") not in (None, "unittest", "standalone")
+    sample = read_architecture(given.arch)
+    loading = Loading(given.batch_size, given.holdout, given.cutout, given.seed, given.device, given.workers)
+    images = load_images(given.data, loading)
+    model = build(sample, given, images).to(given.device)
+    cost = measure(model, images.input_shape, given.device)
+
+    # The auxiliary head exists in training only; it is no cost of the network.
+    optimizer = torch.optim.SGD(
+        model.parameters(), given.lr, momentum=given.momentum, weight_decay=given.weight_decay, nesterov=True
+    )
+    steps = min(images.steps_per_epoch, given.max_steps or sys.maxsize)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=given.epochs * steps)
+    averaged = None
+    if given.ema:
+        decay: Any = swa_utils.get_ema_multi_avg_fn(given.ema)  # type: ignore[no-untyped-call]  # torch has no types here
+        averaged = swa_utils.AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
+    kind = torch.device(given.device).type
+    scaler = torch.amp.GradScaler(kind, enabled=given.amp and kind == "cuda")
+    precision = torch.float16 if kind == "cuda" else torch.bfloat16
+    loss_of = nn.CrossEntropyLoss()
+
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
+    if averaged is not None:
+        parts["averaged"] = averaged
+    first_epoch, best, spent = resume(given.checkpoint, parts, sample)
+
+    for epoch in range(first_epoch, given.epochs):
+        started = time.monotonic()
+        if given.drop_path:
+            model.set_drop_path_prob(given.drop_path * epoch / given.epochs)
+        model.train()
+        total_loss = 0.0
+        for step, (x, y) in enumerate(images.train_batches(epoch)):
+            if step >= steps:
+                break
+            with torch.autocast(kind, dtype=precision, enabled=given.amp):
+                out = model(x)
+                logits, extra = out if isinstance(out, tuple) else (out, None)
+                loss = loss_of(logits, y)
+                if extra is not None:
+                    loss = loss + given.auxiliary * loss_of(extra, y)
+            optimizer.zero_grad(set_to_none=True)
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+            scaler.step(optimizer)
+            scaler.update()
+            schedule.step()
+            if averaged is not None:
+                averaged.update_parameters(model)
+            total_loss += float(loss.detach())
+        spent += time.monotonic() - started
+        accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
+        best = max(best, accuracy)
+        line = {"default": accuracy, "train_loss": total_loss / steps, "seconds": spent}
+        print(json.dumps({"epoch": epoch + 1, **line}), flush=True)
+        if in_trial:
+            import nni
+
+            nni.report_intermediate_result(line)
+        if given.checkpoint is not None:
+            states = {name: part.state_dict() for name, part in parts.items()}
+            cuda = torch.cuda.get_rng_state(given.device) if kind == "cuda" else None
+            done = {"epoch": epoch + 1, "best": best, "spent": spent, "sample": sample}
+            save(given.checkpoint, {**states, **done, "rng": torch.get_rng_state(), "cuda_rng": cuda})
+
+    accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
+    result = {"default": accuracy, "accuracy": accuracy, "best_epoch_accuracy": best, "train_seconds": spent, **cost}
+    print(json.dumps(result), flush=True)
+    if in_trial:
+        import nni
+
+        nni.report_final_result(result)
+    return result
+
+
+def resume(path: Path | None, parts: dict[str, Any], sample: dict[str, Any]) -> tuple[int, float, float]:
+    """Load a checkpoint of the same architecture when there is one.
+
+    Returns
+    -------
+    tuple[int, float, float]
+        Epochs done, best accuracy so far, seconds of training so far.
+    """
+    if path is None or not path.exists():
+        return 0, 0.0, 0.0
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state.get("sample") != sample:
+        raise InvalidArgument("--checkpoint", str(path), "a checkpoint of this architecture; it holds another one")
+    for name, part in parts.items():
+        if name not in state:
+            raise InvalidArgument("--checkpoint", str(path), f"a checkpoint with {name}; it was made without")
+        part.load_state_dict(state[name])
+    torch.set_rng_state(state["rng"])
+    if state["cuda_rng"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda_rng"])
+    print(json.dumps({"resumed": str(path), "epoch": state["epoch"]}), flush=True)
+    return int(state["epoch"]), float(state["best"]), float(state["spent"])
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except NNIStrategiesError as error:
+        print(re.sub(r"\s+", " ", str(error)), file=sys.stderr)
+        sys.exit(2)
