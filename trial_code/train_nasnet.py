@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import nni
 import torch
 from torch import nn
 from torch.optim import swa_utils
@@ -160,15 +161,27 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
-    """Train, report each epoch and the end to NNI (when it runs us), return the final metrics."""
+    """Train the network that the command line or NNI asks for; return the final metrics."""
     given = options(arguments)
     torch.set_num_threads(given.threads)
     torch.manual_seed(given.seed)
-    in_trial = os.environ.get("NNI_PLATFORM") not in (None, "unittest", "standalone")
     sample = read_architecture(given.arch)
+    images = open_images(given)
+    return train(build(sample, given, images), images, given, sample)
+
+
+def open_images(given: argparse.Namespace) -> Images:
+    """Open the data set that the options name."""
     loading = Loading(given.batch_size, given.holdout, given.cutout, given.seed, given.device, given.workers)
-    images = load_images(given.data, loading)
-    model = build(sample, given, images).to(given.device)
+    return load_images(given.data, loading)
+
+
+def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[str, Any]) -> dict[str, Any]:
+    """Train a network, report each epoch and the end to NNI, return the final metrics.
+
+    Without an experiment NNI prints the reports.
+    """
+    model = model.to(given.device)
     cost = measure(model, images.input_shape, given.device)
 
     # The auxiliary head exists in training only; it is no cost of the network.
@@ -220,11 +233,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
         accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
         best = max(best, accuracy)
         line = {"default": accuracy, "train_loss": total_loss / steps, "seconds": spent}
-        print(json.dumps({"epoch": epoch + 1, **line}), flush=True)
-        if in_trial:
-            import nni
-
-            nni.report_intermediate_result(line)
+        nni.report_intermediate_result(line)
         if given.checkpoint is not None:
             states = {name: part.state_dict() for name, part in parts.items()}
             cuda = torch.cuda.get_rng_state(given.device) if kind == "cuda" else None
@@ -233,11 +242,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 
     accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
     result = {"default": accuracy, "accuracy": accuracy, "best_epoch_accuracy": best, "train_seconds": spent, **cost}
-    print(json.dumps(result), flush=True)
-    if in_trial:
-        import nni
-
-        nni.report_final_result(result)
+    nni.report_final_result(result)
     return result
 
 
