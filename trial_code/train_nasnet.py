@@ -176,6 +176,14 @@ def open_images(given: argparse.Namespace) -> Images:
     return load_images(given.data, loading)
 
 
+def evaluate_candidate(model: Any, arguments: list[str]) -> None:
+    """Train a candidate of an NNI NAS experiment: the function of a `FunctionalEvaluator`."""
+    given = options(arguments)
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(given.seed)
+    train(model, open_images(given), given, sample={})
+
+
 def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[str, Any]) -> dict[str, Any]:
     """Train a network, report each epoch and the end to NNI, return the final metrics.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from nni_strategies.compat import load_torchvision
 
@@ -17,17 +16,10 @@ load_torchvision()  # NNI's hub imports it
 
 import nni.nas.hub.pytorch as hub  # noqa: E402
 from nni.nas.evaluator import FunctionalEvaluator  # noqa: E402
+from nni_strategies.bridge.experiment import NasExperiment  # noqa: E402
 
 from nni_strategies import LaNAS  # noqa: E402
-from nni_strategies.bridge.experiment import NasExperiment  # noqa: E402
 from trial_code import train_nasnet  # noqa: E402
-
-
-def evaluate(model: Any, arguments: list[str]) -> None:
-    """Train one candidate in a trial."""
-    given = train_nasnet.options(arguments)
-    images = train_nasnet.open_images(given)
-    train_nasnet.train(model, images, given, sample={})
 
 
 def main() -> None:
@@ -46,7 +38,8 @@ def main() -> None:
     size = train_nasnet.options(arguments)
 
     space = hub.NASNet(width=(size.width,), num_cells=(size.cells,), dataset="cifar")
-    experiment = NasExperiment(space, FunctionalEvaluator(evaluate, arguments=arguments), LaNAS(seed=given.seed))
+    evaluator = FunctionalEvaluator(train_nasnet.evaluate_candidate, arguments=arguments)
+    experiment = NasExperiment(space, evaluator, LaNAS(seed=given.seed))
     experiment.config.max_trial_number = given.trials
     experiment.config.trial_concurrency = given.concurrency
     experiment.config.trial_gpu_number = given.gpus
