@@ -1,0 +1,1 @@
+"""Concrete search spaces and benchmark tables."""
