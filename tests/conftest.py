@@ -1,0 +1,67 @@
+"""What all tests share: one thread, a home of their own, the data folder, and no silent skips in CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# nothing has imported numpy or torch yet; tests run side by side on few cores
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+# The one thing a CI machine may lack; every other skip there means that something was not set up.
+_SKIPS_ALLOWED_IN_CI = ("needs a GPU",)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home folder of the tests' own: NNI keeps experiments and registered algorithms there."""
+    folder = tmp_path_factory.mktemp("home")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("HOME", str(folder))
+    patch.setenv("NNI_CONFIG_DIR", str(folder / "nni-config"))
+    yield folder
+    patch.undo()
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the working tree."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of benchmark tables and data sets; skips where there is none, fails in CI."""
+    folder = Path(os.environ.get("NNI_STRATEGIES_DATA") or CHECKOUT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"needs the data folder, which is not at {folder}; set NNI_STRATEGIES_DATA")
+    return folder
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not (IN_CI and report.skipped) or hasattr(report, "wasxfail"):
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    if not any(allowed in reason for allowed in _SKIPS_ALLOWED_IN_CI):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where everything needed is there: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector):  # type: ignore[no-untyped-def]
+    report = yield
+    _refuse_skip(report)
+    return report
