@@ -1,0 +1,168 @@
+"""``nnictl create``, ``resume`` and ``view``, with the manager mended: the same options, the same output."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nni_strategies.bridge.access import access_for
+from nni_strategies.bridge.launch import DEFAULT_PORT, checked_port, free_port, mended
+from nni_strategies.bridge.patience import ManagerNotStarted
+from nni_strategies.errors import InvalidArgument, NNIStrategiesError
+
+_ATTEMPTS = 3
+
+
+def create(
+    config: Path | str,
+    port: int | None = None,
+    *,
+    debug: bool = False,
+    url_prefix: str | None = None,
+    foreground: bool = False,
+) -> dict[str, str]:
+    """Start the experiment of the YAML file `config`, as ``nnictl create --config`` does.
+
+    Parameters
+    ----------
+    config
+        The experiment's YAML file.
+    port
+        Of the web UI; none: 8080, or the next free one.
+    debug, url_prefix, foreground
+        As ``nnictl create`` has them. In the foreground the function returns when the experiment has ended.
+
+    Returns
+    -------
+    dict of str to str
+        The variables of `preload/guard.js` that the manager was started with.
+
+    Raises
+    ------
+    InvalidArgument
+        If the file, the port or the config cannot be used; no manager was started then.
+    NNIStrategiesError
+        If the manager did not start.
+    """
+    fields = read_config(config)
+    check_by_nni(Path(config))
+    access = access_for(fields)
+    options = ["--config", str(config)]
+    options += ["--debug"] * debug + ["--foreground"] * foreground
+    options += ["--url_prefix", url_prefix] if url_prefix else []
+    _run(["create", *options], port, access)
+    return access
+
+
+def resume(
+    experiment: str,
+    port: int | None = None,
+    *,
+    debug: bool = False,
+    foreground: bool = False,
+    experiment_dir: Path | str | None = None,
+) -> None:
+    """Resume the stopped `experiment`, as ``nnictl resume`` does; parameters as for `create`."""
+    options = ["--debug"] * debug + ["--foreground"] * foreground
+    _run_stopped("resume", experiment, options, port, experiment_dir)
+
+
+def view(experiment: str, port: int | None = None, *, experiment_dir: Path | str | None = None) -> None:
+    """Show the stopped `experiment` in the web UI, as ``nnictl view`` does; parameters as for `create`."""
+    _run_stopped("view", experiment, [], port, experiment_dir)
+
+
+def read_config(config: Path | str) -> dict[str, Any]:
+    """Read the YAML file of an experiment.
+
+    Raises
+    ------
+    InvalidArgument
+        If there is no such file, or it holds something else than plain fields. YAML tags, which could name a Python
+        object to be made, are refused.
+    """
+    import yaml
+
+    path = Path(config)
+    if path.is_dir():
+        raise InvalidArgument("config", str(config), "is a folder; name the YAML file of an experiment in it")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InvalidArgument("config", str(config), "there is no such file", _yaml_files(path.parent)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgument("config", str(config), f"cannot be read: {error}") from None
+    try:
+        fields = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        problem = " ".join(str(error).split())
+        raise InvalidArgument("config", str(config), f"must be plain YAML without tags: {problem}") from None
+    if not isinstance(fields, dict):
+        raise InvalidArgument("config", str(config), f"must hold fields such as 'tuner:', not {type(fields).__name__}")
+    return fields
+
+
+def check_by_nni(path: Path) -> None:
+    """Let NNI look at the config before anything is started; raises InvalidArgument with its message."""
+    from nni.experiment.config import ExperimentConfig
+
+    try:
+        ExperimentConfig.load(path).canonical_copy()
+    except Exception as error:  # NNI raises whatever comes: ValueError, AttributeError, TypeError, KeyError …
+        message = " ".join(str(error).split()) or type(error).__name__
+        raise InvalidArgument("config", str(path), f"NNI refuses it: {message}") from error
+
+
+def _yaml_files(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return [str(file) for file in sorted(folder.iterdir()) if file.suffix in (".yml", ".yaml")]
+
+
+def _run_stopped(
+    action: str, experiment: str, options: Sequence[str], port: int | None, experiment_dir: Path | str | None
+) -> None:
+    """Run ``nnictl resume`` or ``nnictl view`` with the access that the stopped experiment's config needs."""
+    from nni.experiment.launcher import get_stopped_experiment_config_json
+
+    try:
+        fields = get_stopped_experiment_config_json(experiment, str(experiment_dir) if experiment_dir else None)
+    except Exception as error:  # a folder without a database, or with another's
+        raise InvalidArgument("id", experiment, f"its folder cannot be read: {error}") from error
+    if fields is None:
+        raise InvalidArgument("id", experiment, "must be a stopped experiment; `nnictl experiment list --all` has them")
+    folder = ["--experiment_dir", str(experiment_dir)] if experiment_dir else []
+    _run([action, experiment, *options, *folder], port, access_for(fields))
+
+
+def _run(arguments: list[str], port: int | None, access: Mapping[str, str]) -> None:
+    """Run ``nnictl`` in this process, so that the manager becomes the child of a mended environment."""
+    parser = _parser()
+    for attempt in range(1, _ATTEMPTS + 1):
+        chosen = free_port(DEFAULT_PORT) if port is None else checked_port(port)
+        parsed = parser.parse_args([*arguments, "--port", str(chosen)])
+        try:
+            with mended(chosen, access):
+                parsed.func(parsed)
+            return
+        except ManagerNotStarted as error:
+            if attempt == _ATTEMPTS:
+                raise
+            logging.getLogger("nni.experiment").warning("start %d of %d failed: %s", attempt, _ATTEMPTS, error)
+        except OSError as error:  # what `requests` raises; the experiment may be running: it is not started again
+            raise NNIStrategiesError(f"NNI's manager on port {chosen} does not answer: {error}") from error
+
+
+def _parser() -> Any:
+    """Return the command-line parser of ``nnictl``."""
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+    try:
+        from nni.tools.nnictl import nnictl
+    except ModuleNotFoundError as error:
+        if error.name != "pkg_resources":
+            raise
+        raise NNIStrategiesError("nnictl needs an older setuptools: pip install 'setuptools<81'") from None
+    return nnictl.get_parser()
