@@ -1,0 +1,83 @@
+"""Candidates for the next proposal: mutations and crossovers of a region's best, and a few draws from the prior."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from nni_strategies.lanas.config import LaNASConfig
+from nni_strategies.lanas.region import Region
+from nni_strategies.search.searcher import Prior
+from nni_strategies.space.parameters import Codes
+from nni_strategies.space.search_space import SearchSpace
+
+Array = npt.NDArray[np.float64]
+
+_ROUNDS = 4
+# Shares of a round: one change, two changes, crossover (a third of it mutated); the rest is drawn from the prior.
+_ONE, _TWO, _CROSS = 0.60, 0.25, 0.10
+
+
+def breed(space: SearchSpace, prior: Prior, parents: Codes, count: int, rng: np.random.Generator) -> Codes:
+    """Return about `count` candidates.
+
+    Parameters
+    ----------
+    parents
+        Best first, ``[n_parents, n_codes]``; the r-th is taken with weight 1 / (1 + r). May be empty.
+    """
+    if not len(parents):
+        return prior.sample_codes(rng, count)
+    weight = 1.0 / (1.0 + np.arange(len(parents)))
+    weight /= weight.sum()
+
+    def pick(share: float) -> Codes:
+        return parents[rng.choice(len(parents), size=round(count * share), p=weight)]
+
+    ones = space.mutate_codes(pick(_ONE), rng, 1)
+    twos = space.mutate_codes(pick(_TWO), rng, 2)
+    crossed = space.cross_codes(pick(_CROSS), pick(_CROSS), rng)
+    third = len(crossed) // 3
+    changed = space.mutate_codes(crossed[:third], rng, 1) if third else crossed[:0]
+    rest = max(count - round(count * _ONE) - round(count * _TWO) - round(count * _CROSS), 1)
+    return np.vstack([ones, twos, changed, crossed[third:], prior.sample_codes(rng, rest)])
+
+
+def collect(
+    space: SearchSpace,
+    prior: Prior,
+    region: Region,
+    parents: Codes,
+    fresh: Callable[[Codes], Codes],
+    config: LaNASConfig,
+    rng: np.random.Generator,
+) -> Codes:
+    """Breed until enough candidates are new and inside the region, at most four rounds; may return none."""
+    found: list[Codes] = []
+    for _ in range(_ROUNDS):
+        codes = fresh(breed(space, prior, parents, config.n_candidates, rng))
+        codes = codes[region.contains(codes)]
+        found.append(codes)
+        if sum(map(len, found)) >= config.enough_candidates:
+            break
+    return distinct(np.vstack(found))
+
+
+def row_keys(codes: Codes) -> list[bytes]:
+    """Return one key a row, equal for codes that are equal up to rounding."""
+    rounded = np.round(codes, 9) + 0.0  # no negative zero
+    return [row.tobytes() for row in rounded]
+
+
+def distinct(codes: Codes) -> Codes:
+    """Keep the first of equal rows ``[n, n_codes]``, in order."""
+    first = {key: i for i, key in reversed(list(enumerate(row_keys(codes))))}
+    return codes[sorted(first.values())]
+
+
+def best_members(members: Iterable[int], values: Array, count: int) -> npt.NDArray[np.intp]:
+    """Return the indices of the `count` best of the results `members`, best first, ties in their order."""
+    index = np.fromiter(members, dtype=np.intp)
+    return index[np.argsort(-values[index], kind="stable")[:count]]

@@ -1,0 +1,76 @@
+"""What a configuration looks like to the splits and to the surrogate.
+
+One row is the space's encoding (one-hot, k-hot, scaled quantiles) followed by histograms: for each group of choices
+with the same list of values, how often each value is used. A histogram says "three convolutions in the cell" at once,
+where the one-hot columns have to learn it edge by edge.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from nni_strategies.space.encoding import Encoder, histograms, value_groups
+from nni_strategies.space.parameters import Codes, Subset
+from nni_strategies.space.search_space import SearchSpace
+
+Matrix = npt.NDArray[np.float32]
+
+
+class Features:
+    """Codes -> feature matrix ``[n, n_encoded + n_counts]``.
+
+    Parameters
+    ----------
+    space
+        What is searched.
+    histogram
+        Whether to add histograms.
+    groups
+        Lists of labels to be counted together; None finds them by values and labels.
+
+    Raises
+    ------
+    InvalidArgument
+        A declared group names an unknown label or choices of different values.
+    """
+
+    def __init__(
+        self, space: SearchSpace, histogram: bool = True, groups: Sequence[Sequence[str]] | None = None
+    ) -> None:
+        self.space = space
+        self._encoder = Encoder(space)
+        found = value_groups(space, groups)
+        self.groups = found if histogram else ()
+        self.names = [f"{label} {what}" for label, what in self._encoder.columns]
+        self.n_encoded = len(self.names)
+        for group in self.groups:
+            self.names += [f"number of {choice} in {group.labels[0]}, …" for choice in group.choices]
+        position = {label: i for i, label in enumerate(space.labels)}
+        self.parameter_of_column = np.array([position[label] for label, _ in self._encoder.columns])
+
+    @property
+    def n_columns(self) -> int:
+        """Number of feature columns."""
+        return len(self.names)
+
+    def transform(self, codes: Codes) -> Matrix:
+        """Return the features ``[n, n_columns]`` of codes ``[n, n_codes]``."""
+        encoded = self._encoder.transform(codes)
+        return np.hstack([encoded, histograms(codes, self.groups)]) if self.groups else encoded
+
+    def distance_scales(self) -> npt.NDArray[np.float64]:
+        """Return scales ``[n_encoded]`` that make the squared distance of two values of a choice 0 or 1.
+
+        Subsets are at most 1 apart; a number's squared distance averages 1 over its prior.
+        """
+        scales = np.empty(self.n_encoded)
+        for i, (label, _) in enumerate(self._encoder.columns):
+            parameter, most = self.space[label], 2.0
+            if isinstance(parameter, Subset):
+                most = float(parameter.n_codes if parameter.n_chosen is None else 2 * max(parameter.n_chosen, 1))
+            scales[i] = 1.0 / math.sqrt(most)
+        return scales

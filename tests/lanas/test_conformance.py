@@ -1,0 +1,28 @@
+"""LaNAS does what every searcher has to do, with each local sampler and as published."""
+
+from __future__ import annotations
+
+import pytest
+
+from nni_strategies.lanas import LaNASConfig, LaNASSearcher
+from nni_strategies.search.testing import MakeSearcher, SearcherConformance
+
+
+class TestDefault(SearcherConformance):
+    @pytest.fixture
+    def searcher(self) -> MakeSearcher:
+        return LaNASSearcher
+
+
+class TestPaper(SearcherConformance):
+    @pytest.fixture
+    def searcher(self) -> MakeSearcher:
+        return lambda space: LaNASSearcher(space, LaNASConfig(preset="paper", n_init=10, relearn_every=10))
+
+
+class TestMutation(SearcherConformance):
+    n_trials = 40
+
+    @pytest.fixture
+    def searcher(self) -> MakeSearcher:
+        return lambda space: LaNASSearcher(space, LaNASConfig(local_sampler="mutation", on_failure="worst"))
