@@ -1,0 +1,348 @@
+"""StudyTuner: a study as an NNI tuner.
+
+Thin by design: it maps NNI's parameter ids to the study's trials, deals with the metric's direction, decides where
+the journal lives, and ends the experiment when the space is exhausted or nothing works. The rules NNI 3.0 forces:
+
+* A tuner that raises leaves its experiment hanging for ever, so under NNI nothing is raised: what cannot go on is
+  reported through the dispatcher, and the experiment's status becomes ``ERROR`` with the reason.
+* ``trial_end`` and the final result come on two threads in either order. An end without a result is settled when
+  NNI next asks for parameters: by then every result that was sent before has been received.
+* On resume NNI asks for as many new trials as its concurrency, on top of those it runs again by itself. That many
+  requests are left unanswered, so that a proposal is made when a place is free and the results are known.
+
+Without an NNI manager (benchmarks, users' tests) the journal is in memory and bad input raises.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import secrets
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, TypeVar
+
+import nni
+from nni.tuner import Tuner
+
+from nni_strategies.bridge.class_args import ClassArgs, read_class_args
+from nni_strategies.bridge.dispatcher import Dispatcher, speak_on_stderr, watch_parent
+from nni_strategies.bridge.exhaustion import end_experiment
+from nni_strategies.bridge.nni_database import read_database
+from nni_strategies.bridge.recovery import Recovery, recover
+from nni_strategies.bridge.reruns import stop_needless
+from nni_strategies.errors import JournalError, NNIStrategiesError, SpaceExhausted, TooManyFailures
+from nni_strategies.search.journal import Journal
+from nni_strategies.search.searcher import Searcher, Trial
+from nni_strategies.search.study import Study
+from nni_strategies.space.from_json import space_from_json
+from nni_strategies.space.search_space import SearchSpace
+
+_logger = logging.getLogger(__name__)
+
+MIXED_PAIRS = (
+    "NNI 3.0 runs concurrent trials with each other's parameters and records the wrong ones: the rows of the web UI, "
+    "nnictl's exports and its top trials cannot be trusted in this experiment. The search itself learns from the "
+    "right pairs, and `nni_strategies report` shows them. To have them right everywhere, start experiments with "
+    "`nni_strategies launch --config CONFIG`, or set trialConcurrency to 1."
+)
+
+_LOCK_PATIENCE = 5.0  # seconds for the tuner of a killed manager to let go of the journal
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _never_raises(method: _Method) -> _Method:
+    """Log the first of a method's failures, count all, raise none: NNI would hang."""
+
+    @functools.wraps(method)
+    def guarded(self: StudyTuner, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            self.counts[method.__name__] += 1
+            if self.counts[method.__name__] == 1:
+                _logger.exception("%s failed (%r); the search goes on", method.__name__, error)
+            return None
+
+    return guarded  # type: ignore[return-value]
+
+
+class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
+    """Base of this package's tuners: a subclass names its searcher.
+
+    Parameters
+    ----------
+    optimize_mode
+        ``maximize`` or ``minimize`` the ``default`` metric.
+    seed
+        Of the search, a non-negative integer; a random one (kept in the journal) when None.
+    **class_args
+        The fields of ``searcher_class.Config``.
+
+    Raises
+    ------
+    InvalidArgument
+        Where no NNI manager runs the tuner. Under NNI the experiment ends with status ``ERROR`` instead.
+    """
+
+    searcher_class: ClassVar[type[Searcher]]
+
+    def __init__(self, optimize_mode: str = "maximize", seed: int | None = None, **class_args: Any) -> None:
+        super().__init__()
+        self.study: Study | None = None
+        self.counts: Counter[str] = Counter()
+        self._dispatcher = Dispatcher.current()
+        self._refusal: NNIStrategiesError | None = None
+        self._args: ClassArgs | None = None
+        self._trials: dict[int, int] = {}  # NNI's parameter id -> the study's trial, of this run
+        self._ended: dict[int, bool] = {}  # trial -> whether NNI calls it a success; no result yet
+        self._lock = threading.RLock()
+        self._recovery = Recovery()
+        self._reissue: list[int] = []
+        self._withhold = 0
+        self._run = 0
+        self._warned = False
+        if self._dispatcher is not None:
+            speak_on_stderr()
+            watch_parent(self._let_go)
+        with self._refusing():
+            self._args = read_class_args(self.searcher_class.Config, optimize_mode, seed, class_args)
+
+    def make_searcher(self, space: SearchSpace) -> Searcher:
+        """Build the algorithm; a subclass that wraps one or brings a prior overrides this."""
+        return self.searcher_class(space, self._args.config if self._args else None)
+
+    # -- the search space -------------------------------------------------------------------------
+
+    def update_search_space(self, search_space: Any) -> None:
+        """Take the search space; one that differs from that of a running search is refused with a log.
+
+        Raises
+        ------
+        InvalidSearchSpace, JournalError
+            Where no NNI manager runs the tuner.
+        """
+        with self._refusing(), self._lock:
+            if self._refusal is not None:
+                return
+            space = space_from_json(search_space)
+            if self.study is None:
+                self.study = self._open(space)
+            elif space.hash != self.study.space.hash:
+                self.counts["changed spaces"] += 1
+                _logger.error("the search space of a running search cannot change; it goes on in the one it began with")
+
+    def _open(self, space: SearchSpace) -> Study:
+        assert self._args is not None  # a refusal came first
+        searcher = self.make_searcher(space)
+        journal = self._open_journal()
+        seed = self._args.seed
+        if seed is None:
+            seed = int(journal.header.get("seed", 0)) if journal.header else secrets.randbelow(2**31)
+        study = Study(searcher, seed=seed, journal=journal, maximize=self._args.maximize)
+        self._run = sum(event["event"] == "run" for event in journal.events)
+        if self._dispatcher is not None:
+            study.note("run", run=self._run)
+            if self._dispatcher.resumed:
+                self._recover(study, self._dispatcher)
+        return study
+
+    def _open_journal(self) -> Journal:
+        if self._dispatcher is None:
+            return Journal()
+        deadline = time.monotonic() + _LOCK_PATIENCE
+        pause = threading.Event()
+        while True:
+            try:
+                return Journal(self._dispatcher.journal)
+            except JournalError as error:
+                if "another process" not in str(error) or time.monotonic() > deadline:
+                    raise
+                pause.wait(0.1)
+
+    def _recover(self, study: Study, dispatcher: Dispatcher) -> None:
+        try:
+            self._recovery = recover(study, read_database(dispatcher.database))
+        except (sqlite3.Error, OSError) as error:
+            _logger.warning("%s cannot be read (%s): the journal alone is resumed", dispatcher.database, error)
+            return
+        self._reissue = list(self._recovery.reissue)
+        self._withhold = len(self._recovery.rerun)
+        stop_needless(dispatcher.rest, self._recovery.needless)
+        _logger.info(
+            "resumed: %d results, %d of them from NNI's database only; %d trials run again, %d proposals issued again",
+            len(study.finished),
+            self._recovery.gained,
+            self._withhold,
+            len(self._reissue),
+        )
+
+    # -- proposals --------------------------------------------------------------------------------
+
+    def generate_multiple_parameters(self, parameter_id_list: list[int], **kwargs: Any) -> list[Any]:
+        """Propose the parameters of several trials; fewer when there is a reason, never an exception under NNI."""
+        report = getattr(getattr(kwargs.get("st_callback"), "__self__", None), "report_error", None)
+        issued: list[Any] = []
+        with self._lock:
+            withheld = min(self._withhold, len(parameter_id_list))
+            self._withhold -= withheld
+            for parameter_id in parameter_id_list[: len(parameter_id_list) - withheld]:
+                try:
+                    issued.append(self._issue(parameter_id))
+                except SpaceExhausted as error:
+                    _logger.info("%s", error)
+                    if self._dispatcher is not None:
+                        end_experiment(self._dispatcher.rest, list(self._trials))
+                    break
+                except Exception as error:
+                    if report is None:
+                        raise
+                    self._give_up(error, report)
+                    break
+        return issued
+
+    def generate_parameters(self, parameter_id: int, **kwargs: Any) -> Any:
+        """Propose the parameters of one trial, as NNI gives them to it.
+
+        Raises
+        ------
+        nni.NoMoreTrialError
+            The space is exhausted, or too many trials failed in a row.
+        """
+        try:
+            return self._issue(parameter_id)
+        except (SpaceExhausted, TooManyFailures) as error:
+            raise nni.NoMoreTrialError(str(error)) from error
+
+    def _issue(self, parameter_id: int) -> Any:
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal
+            if self.study is None:
+                raise NNIStrategiesError("no search space yet: call update_search_space first")
+            self._settle(self.study)
+            trial = self._next(self.study)
+            self._trials[parameter_id] = trial.id
+            self.study.note("issued", trial=trial.id, run=self._run, parameter_id=parameter_id)
+            self._warn_of_mixed_pairs()
+            return self.study.space.nest(trial.configuration)
+
+    def _next(self, study: Study) -> Trial:
+        while self._reissue:
+            trial = study.trials[self._reissue.pop(0)]
+            if trial.pending:
+                return trial
+        return study.ask()
+
+    def _give_up(self, error: Exception, report: Callable[[str], None]) -> None:
+        """End the experiment with status ERROR and a reason, where the user looks."""
+        message = str(error) if isinstance(error, NNIStrategiesError) else repr(error)
+        text = f"{type(self).__name__} cannot go on: {message}"
+        _logger.error(text, exc_info=not isinstance(error, NNIStrategiesError))
+        report(text)
+
+    # -- results ----------------------------------------------------------------------------------
+
+    @_never_raises
+    def receive_trial_result(self, parameter_id: int, parameters: Any, value: Any, **kwargs: Any) -> None:
+        """Take a trial's final result, in any form; late, repeated and unknown ones do no harm."""
+        with self._lock:
+            trial = self._trials.get(parameter_id)
+            if self.study is None or trial is None:
+                self.counts["unknown results"] += 1
+                return
+            self._ended.pop(trial, None)
+            self.study.tell(trial, value)
+
+    @_never_raises
+    def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
+        """Note that a trial ended; without a result it is a failure as soon as none can come any more."""
+        with self._lock:
+            trial = self._trials.get(parameter_id)
+            if self.study is None or trial is None:
+                self.counts["unknown ends"] += 1
+            elif self.study.trials[trial].pending:
+                self._ended[trial] = bool(success)
+
+    def _settle(self, study: Study) -> None:
+        for trial, success in self._ended.items():
+            reason = "ended well, but reported no final result" if success else "failed, or was stopped"
+            study.fail(trial, f"the trial {reason}")
+        self._ended.clear()
+        waiting = {job: trial for job, trial in self._recovery.rerun.items() if trial is not None}
+        waiting = {job: trial for job, trial in waiting.items() if study.trials[trial].pending}
+        if waiting and self._dispatcher is not None:  # of these NNI tells a tuner the result, but not the end
+            with contextlib.suppress(sqlite3.Error, OSError):
+                record = read_database(self._dispatcher.database)
+                reported = {final.job for final in record.finals}
+                for job, trial in waiting.items():
+                    if not record.jobs[job].unfinished and job not in reported:
+                        study.fail(trial, f"NNI ended the trial as {record.jobs[job].status}, without a final result")
+
+    @_never_raises
+    def import_data(self, data: list[Mapping[str, Any]]) -> None:
+        """Take results from elsewhere: a warm start, or a trial that NNI ran again after a resume.
+
+        Only what the study lacks is filled in, matched on the configuration. What NNI exports of its own trials on
+        resume is ignored: its pairing may be wrong, and the database was read with the right one.
+        """
+        with self._lock:
+            if self.study is None:
+                return
+            for entry in data:
+                if entry.get("trialJobId") not in self._recovery.jobs:
+                    self._import(self.study, entry)
+
+    def _import(self, study: Study, entry: Mapping[str, Any]) -> None:
+        parameters = entry.get("parameter")
+        if not isinstance(parameters, Mapping):
+            self.counts["imports without parameters"] += 1
+            return
+        configuration = study.space.flatten(parameters)
+        trial = study.find(configuration)
+        if trial is None or study.trials[trial].value is None:
+            study.import_result(configuration, entry.get("value"))
+
+    # -- NNI's life cycle -------------------------------------------------------------------------
+
+    def load_checkpoint(self) -> None:
+        """Do nothing: the journal is replayed when the search space is known, which NNI sends next."""
+
+    def save_checkpoint(self) -> None:
+        """Do nothing: every event is in the journal before anyone acts on it."""
+
+    @_never_raises
+    def _on_exit(self) -> None:
+        with self._lock:
+            if self.study is not None:
+                self._settle(self.study)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self.study is not None:
+            self.study.journal.close()
+
+    @contextlib.contextmanager
+    def _refusing(self) -> Iterator[None]:
+        """Under NNI, keep what was refused until it can be reported; elsewhere let it through."""
+        try:
+            yield
+        except Exception as error:
+            if self._dispatcher is None:
+                raise
+            if not isinstance(error, NNIStrategiesError):
+                _logger.exception("%s cannot start", type(self).__name__)
+                error = NNIStrategiesError(repr(error))
+            self._refusal = error
+
+    def _warn_of_mixed_pairs(self) -> None:
+        if self._warned or self._dispatcher is None or not self._dispatcher.mixes_pairs:
+            return
+        if self.study is not None and len(self.study.pending) > 1:
+            self._warned = True
+            _logger.warning(MIXED_PAIRS)
