@@ -104,12 +104,13 @@ class Distribution:
             x = math.log(self.a) + (math.log(self.b) - math.log(self.a)) * u
         if self.kind in ("loguniform", "lognormal") and self.custom is None:
             x = np.exp(x)
-        return self._on_grid(np.asarray(x))
+        return self.on_grid(np.asarray(x))
 
-    def _on_grid(self, x: Array) -> Array:
+    def on_grid(self, x: Array) -> Array:
+        """Return the nearest values there are: multiples of `q`, inside the bounds."""
         if self.q is not None:
-            # Rounded to twelve digits: 3 * 0.1 is 0.3 to the user, not 0.30000000000000004.
-            x = np.round(np.round(x / self.q) * self.q, 12)
+            # Rounded beyond twelve digits of q: 3 * 0.1 is 0.3 to the user, not 0.30000000000000004.
+            x = np.round(np.round(x / self.q) * self.q, max(0, 12 - math.floor(math.log10(self.q))))
         return np.clip(x, self.a, self.b) if self.bounded else x
 
     @cached_property
@@ -122,7 +123,7 @@ class Distribution:
         low, high = round(self.a / self.q), round(self.b / self.q)
         if high - low > _MOST_LEVELS:
             return None
-        return np.unique(self._on_grid(np.arange(low, high + 1, dtype=np.float64) * self.q))
+        return np.unique(self.on_grid(np.arange(low, high + 1, dtype=np.float64) * self.q))
 
     def contains(self, value: float) -> bool:
         """Whether `value` is inside the bounds and on the grid."""
@@ -133,7 +134,7 @@ class Distribution:
             return False
         if self.kind == "lognormal" and value < 0:
             return False
-        return abs(float(self._on_grid(np.array(value))) - value) <= slack
+        return abs(float(self.on_grid(np.array(value))) - value) <= slack
 
     def describe(self) -> dict[str, Any]:
         """Return what defines the distribution, as JSON types."""

@@ -18,19 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidConfiguration, InvalidSearchSpace
-from nni_strategies.space.parameters import (
-    INACTIVE,
-    Categorical,
-    Codes,
-    Numerical,
-    Parameter,
-    canonical,
-)
+from nni_strategies.space import code_operations, nesting, points
+from nni_strategies.space.parameters import Categorical, Codes, Parameter, canonical
 
 Configuration = dict[str, Any]
-
-_LARGEST_ENUMERATION = 1_000_000
-_REJECTION_ROUNDS = 64
 
 
 class Constraint(Protocol):
@@ -112,34 +103,7 @@ class SearchSpace:
     @cached_property
     def size(self) -> int | None:
         """Number of points where constraints do not reduce it (then an upper bound), None when infinite."""
-        if any(parameter.size is None for parameter in self.parameters):
-            return None
-
-        def points(parameters: Sequence[Parameter]) -> int:
-            total = 1
-            for root in (p for p in parameters if p.condition is None or p.condition.label not in below):
-                total *= branch_points(root)
-            return total
-
-        below = {p.label for p in self.parameters}
-        children: dict[str, list[Parameter]] = {label: [] for label in self.labels}
-        for parameter in self.parameters:
-            if parameter.condition is not None:
-                children[parameter.condition.label].append(parameter)
-
-        def branch_points(parameter: Parameter) -> int:
-            if not children[parameter.label]:
-                return int(parameter.size or 0)
-            total = 0
-            for value in parameter.values():
-                product = 1
-                for child in children[parameter.label]:
-                    if _among(value, child.condition.values):  # type: ignore[union-attr]  # filtered above
-                        product *= branch_points(child)
-                total += product
-            return total
-
-        return points(self.parameters)
+        return points.count(self)
 
     @cached_property
     def hash(self) -> str:
@@ -172,7 +136,7 @@ class SearchSpace:
             if label not in self._by_label:
                 raise InvalidConfiguration("label", label, "a label of the space", self.labels)
         for parameter in self.parameters:
-            active = self._is_active(parameter, configuration)
+            active = self.is_active(parameter, configuration)
             if not active and parameter.label in configuration:
                 allowed = f"absent, since {parameter.condition.label} switches it off"  # type: ignore[union-attr]
                 raise InvalidConfiguration(parameter.label, configuration[parameter.label], allowed)
@@ -195,11 +159,16 @@ class SearchSpace:
             return False
         return True
 
-    def _is_active(self, parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
+    def is_active(self, parameter: Parameter, configuration: Mapping[str, Any]) -> bool:
+        """Whether `parameter` exists in `configuration`, which may be partial."""
         condition = parameter.condition
         if condition is None:
             return True
-        return condition.label in configuration and _among(configuration[condition.label], condition.values)
+        return condition.label in configuration and condition.holds(configuration[condition.label])
+
+    def normal_form(self, configuration: Mapping[str, Any]) -> Configuration:
+        """Return a valid configuration as the space itself writes it: its order, numbers on their grids."""
+        return {p.label: p.normal_form(configuration[p.label]) for p in self.parameters if p.label in configuration}
 
     @staticmethod
     def key(configuration: Mapping[str, Any]) -> str:
@@ -215,21 +184,7 @@ class SearchSpace:
 
         A parameter that a changed one switches on gets its first value.
         """
-        for label, value in configuration.items():
-            for near in self._by_label[label].values_near(value):
-                neighbour = self._completed({**configuration, label: near})
-                if all(c.violation(neighbour) is None for c in self.constraints):
-                    yield neighbour
-
-    def _completed(self, configuration: Configuration) -> Configuration:
-        out: Configuration = {}
-        for parameter in self.parameters:
-            if self._is_active(parameter, out):
-                present = parameter.label in configuration
-                out[parameter.label] = (
-                    configuration[parameter.label] if present else parameter.decode(_first_code(parameter))
-                )
-        return out
+        return points.neighbours(self, configuration)
 
     def enumerate(self) -> Iterator[Configuration]:
         """Yield every point, in a fixed order.
@@ -239,43 +194,17 @@ class SearchSpace:
         InvalidSearchSpace
             The space is infinite or has more than a million points.
         """
-        if self.size is None or self.size > _LARGEST_ENUMERATION:
-            size = "infinite" if self.size is None else self.size
-            raise InvalidSearchSpace("search_space.size", size, f"at most {_LARGEST_ENUMERATION} points")
-
-        def extend(index: int, partial: Configuration) -> Iterator[Configuration]:
-            if index == len(self.parameters):
-                if all(c.violation(dict(partial)) is None for c in self.constraints):
-                    yield dict(partial)
-                return
-            parameter = self.parameters[index]
-            if not self._is_active(parameter, partial):
-                yield from extend(index + 1, partial)
-                return
-            for value in parameter.values():
-                yield from extend(index + 1, {**partial, parameter.label: value})
-
-        yield from extend(0, {})
+        return points.enumerate_points(self)
 
     # -- codes ------------------------------------------------------------------------------------
 
     def encode(self, configurations: Sequence[Mapping[str, Any]]) -> Codes:
         """Return the codes ``[n, n_codes]`` of valid configurations."""
-        codes = np.full((len(configurations), self.n_codes), INACTIVE)
-        for parameter in self.parameters:
-            columns = self.columns[parameter.label]
-            for row, configuration in enumerate(configurations):
-                if parameter.label in configuration:
-                    codes[row, columns] = parameter.encode(configuration[parameter.label])
-        return codes
+        return code_operations.encode(self, configurations)
 
     def decode(self, codes: Codes) -> list[Configuration]:
         """Return the configurations of codes ``[n, n_codes]``."""
-        parts = [(p, self.columns[p.label]) for p in self.parameters]
-        return [
-            {p.label: p.decode(row[columns]) for p, columns in parts if row[columns.start] != INACTIVE}
-            for row in codes
-        ]
+        return code_operations.decode(self, codes)
 
     def sample_codes(self, rng: np.random.Generator, n: int) -> Codes:
         """Draw `n` points as codes ``[n, n_codes]``; fewer only where constraints reject nearly all.
@@ -287,16 +216,7 @@ class SearchSpace:
         """
         if self.draw is not None:
             return self.encode([self.draw(rng) for _ in range(n)])
-        found: list[Codes] = []
-        for _ in range(_REJECTION_ROUNDS):
-            codes = np.hstack([parameter.sample_codes(rng, n) for parameter in self.parameters])
-            found.append(self.only_valid(self.repair(codes, rng)))
-            if sum(map(len, found)) >= n:
-                break
-        codes = np.vstack(found)[:n]
-        if n and not len(codes):
-            raise InvalidSearchSpace("constraints", self.describe()["constraints"], "satisfiable by random draws")
-        return codes
+        return code_operations.sample(self, rng, n)
 
     def mutate_codes(self, codes: Codes, rng: np.random.Generator, n_changes: int = 1) -> Codes:
         """Change `n_changes` active parameters in each row; rows that break a constraint are dropped.
@@ -311,41 +231,15 @@ class SearchSpace:
         Codes
             Children, ``[at most n, n_codes]``.
         """
-        starts = np.array([self.columns[label].start for label in self.labels])
-        movable = np.array([parameter.size != 1 for parameter in self.parameters])
-        noise = np.where((codes[:, starts] != INACTIVE) & movable, rng.random((len(codes), len(starts))), -1.0)
-        order = np.argsort(-noise, axis=1)[:, :n_changes]
-        chosen = np.zeros(noise.shape, dtype=bool)
-        np.put_along_axis(chosen, order, True, axis=1)
-        chosen &= noise >= 0
-        out = codes.copy()
-        for i in np.flatnonzero(chosen.any(axis=0)):
-            rows, columns = chosen[:, i], self.columns[self.labels[i]]
-            out[rows, columns] = self.parameters[i].mutate_codes(codes[rows, columns], rng)
-        return self.only_valid(self.repair(out, rng))
+        return self.only_valid(self.repair(code_operations.mutate(self, codes, rng, n_changes), rng))
 
     def cross_codes(self, mothers: Codes, fathers: Codes, rng: np.random.Generator) -> Codes:
         """Take each parameter from one of two parents; rows that break a constraint are dropped."""
-        take = rng.random((len(mothers), len(self.parameters))) < 0.5
-        mask = np.repeat(take, [parameter.n_codes for parameter in self.parameters], axis=1)
-        return self.only_valid(self.repair(np.where(mask, mothers, fathers), rng))
+        return self.only_valid(self.repair(code_operations.cross(self, mothers, fathers, rng), rng))
 
     def repair(self, codes: Codes, rng: np.random.Generator) -> Codes:
         """Switch off what the conditions switch off, and draw what they switch on."""
-        if not self.conditional:
-            return codes
-        codes = codes.copy()
-        for parameter in self.parameters:
-            if parameter.condition is None:
-                continue
-            parent = self._by_label[parameter.condition.label]
-            wanted = [parent.encode(v)[0] for v in parameter.condition.values]
-            active = np.isin(codes[:, self.columns[parent.label].start], wanted)
-            columns = self.columns[parameter.label]
-            fresh = active & (codes[:, columns.start] == INACTIVE)
-            codes[fresh, columns] = parameter.sample_codes(rng, int(fresh.sum()))
-            codes[~active, columns] = INACTIVE
-        return codes
+        return code_operations.repair(self, codes, rng) if self.conditional else codes
 
     def only_valid(self, codes: Codes) -> Codes:
         """Keep the rows that satisfy the constraints."""
@@ -360,42 +254,8 @@ class SearchSpace:
 
     def nest(self, configuration: Configuration) -> dict[str, Any]:
         """Return the parameters as NNI gives them to a trial: nested choices as ``{"_name": …, …}``."""
-        nested: dict[str, Any] = {}
-        where: dict[str, dict[str, Any]] = {}
-        for label, value in configuration.items():
-            parameter = self._by_label[label]
-            condition = parameter.condition
-            target = where.get(condition.label, nested) if condition is not None else nested
-            if isinstance(parameter, Categorical) and _among(value, parameter.branches):
-                target[parameter.name] = where[label] = {"_name": value}
-            else:
-                target[parameter.name] = value
-        return nested
+        return nesting.nest(self, configuration)
 
     def flatten(self, nested: Mapping[str, Any]) -> Configuration:
         """Undo :meth:`nest`; what cannot be undone is left as it is, for :meth:`validate` to refuse."""
-        flat: Configuration = {}
-        where: dict[str, Mapping[str, Any]] = {}
-        for parameter in self.parameters:
-            condition = parameter.condition
-            source = where.get(condition.label, nested) if condition is not None else nested
-            if parameter.name not in source or not self._is_active(parameter, flat):
-                continue
-            value = source[parameter.name]
-            branches = parameter.branches if isinstance(parameter, Categorical) else ()
-            if branches and isinstance(value, Mapping) and "_name" in value:
-                where[parameter.label], value = value, value["_name"]
-            flat[parameter.label] = value
-        known = {parameter.name for parameter in self.parameters if parameter.condition is None}
-        flat.update({name: value for name, value in nested.items() if name not in known and name not in flat})
-        return flat
-
-
-def _among(value: Any, values: Sequence[Any]) -> bool:
-    return bool(values) and canonical(value) in {canonical(other) for other in values}
-
-
-def _first_code(parameter: Parameter) -> npt.NDArray[np.float64]:
-    if isinstance(parameter, Numerical):
-        return np.array([0.5])
-    return np.array(parameter.encode(next(parameter.values())))
+        return nesting.flatten(self, nested)
