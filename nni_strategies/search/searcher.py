@@ -109,6 +109,9 @@ class Searcher(ABC):
         self.config = config if config is not None else self.Config()
         self.prior = prior if prior is not None else UniformPrior(space)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.config})"
+
     @property
     def phase(self) -> str:
         """``initial`` while the next proposal is a blind draw of the initial design, else ``search``."""

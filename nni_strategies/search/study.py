@@ -6,23 +6,22 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from nni_strategies.errors import InvalidArgument, SpaceExhausted, TooManyFailures
+from nni_strategies.errors import InvalidArgument, JournalError, SpaceExhausted, TooManyFailures, shorten
 from nni_strategies.search.journal import Event, Journal
 from nni_strategies.search.metrics import Outcome, read_metric
 from nni_strategies.search.searcher import Searcher, Trial
+from nni_strategies.search.unseen import Unseen
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
 _logger = logging.getLogger(__name__)
 
 _SEARCHER_TRIES = 3
-_BLIND_DRAWS = 2_000
-_ENUMERABLE = 100_000
 
 
 class Study:
@@ -39,16 +38,28 @@ class Study:
     maximize
         Whether a higher metric is better. Values inside the study always are.
     max_consecutive_failures
-        After so many failed trials in a row :meth:`ask` raises :class:`TooManyFailures`.
+        After so many failed trials in a row :meth:`ask` raises :class:`TooManyFailures`. Resuming starts the
+        count anew: whoever resumes has mended the cause, or wants to know whether it is mended.
     on_event
-        Called with each new event after it is durable, under the lock (progress display); must not raise.
+        Called with each new event after it is durable, under the lock (progress display); what it raises is
+        logged once.
+
+    Attributes
+    ----------
+    trials
+        All of them; a trial's id is its place. Replaced, never changed, as results come.
+    counts
+        What went wrong so far: ``searcher errors``, ``listener errors``, ``invalid``, ``duplicates`` and
+        ``fallbacks`` (proposals), ``repeated`` and ``unknown`` (results), ``imported outside the space``.
 
     Raises
     ------
     InvalidArgument
-        A seed that is not a non-negative integer.
+        A seed that is not a non-negative integer, a number of failures that is not a positive one.
     JournalMismatch
         The journal belongs to another space, algorithm, configuration, seed or direction.
+    JournalError
+        A line of the journal does not follow from those before it.
     """
 
     def __init__(
@@ -63,6 +74,10 @@ class Study:
     ) -> None:
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise InvalidArgument("seed", seed, "a non-negative integer")
+        if isinstance(max_consecutive_failures, bool) or not (
+            isinstance(max_consecutive_failures, int) and max_consecutive_failures > 0
+        ):
+            raise InvalidArgument("max_consecutive_failures", max_consecutive_failures, "a positive integer")
         self.searcher = searcher
         self.space: SearchSpace = searcher.space
         self.seed = int(seed)
@@ -73,7 +88,9 @@ class Study:
         self._max_consecutive_failures = max_consecutive_failures
         self._consecutive_failures = 0
         self._by_key: dict[str, int] = {}
-        self._unseen: Iterator[Configuration] | None = None
+        self._pending: dict[int, Trial] = {}
+        self._best: Trial | None = None
+        self._unseen = Unseen(self.space)
         self._on_event = on_event
         self._lock = threading.RLock()
         header = {
@@ -82,9 +99,15 @@ class Study:
             "config": searcher.config.to_json(),
             "seed": self.seed,
             "maximize": maximize,
+            "space_description": self.space.describe(),
         }
-        for event in self.journal.start(header):
-            self._apply(event)
+        for line, event in enumerate(self.journal.start(header), start=2):
+            try:
+                self._apply(event)
+            except (KeyError, IndexError, TypeError, ValueError) as error:
+                where = self.journal.path or "in memory"
+                raise JournalError(where, line, f"does not follow from the lines before: {shorten(event)}") from error
+        self._consecutive_failures = 0
 
     # -- asking -----------------------------------------------------------------------------------
 
@@ -105,7 +128,7 @@ class Study:
             if self.space.size is not None and len(self._by_key) >= self.space.size:
                 raise SpaceExhausted(f"all {self.space.size} points of the space were proposed")
             number = len(self.trials)
-            phase = self._guarded(lambda: self.searcher.phase, "search")
+            phase = str(self._guarded(lambda: self.searcher.phase, "search"))
             configuration, source = self._choose(np.random.default_rng([self.seed, number]))
             event = {"event": "proposed", "trial": number, "configuration": configuration, "phase": phase}
             self._record(event if source == "searcher" else {**event, "source": source})
@@ -113,30 +136,20 @@ class Study:
 
     def _choose(self, rng: np.random.Generator) -> tuple[Configuration, str]:
         for _ in range(_SEARCHER_TRIES):
-            configuration = self._guarded(lambda: self.searcher.propose(rng), None)
+            configuration: Configuration | None = self._guarded(self.searcher.propose, None, rng)
             if configuration is None:
                 break
-            if not self._guarded(lambda c=configuration: self.space.contains(c), False):
-                self._complain("invalid", "proposed a configuration outside the space: %s", configuration)
+            if not self._guarded(self.space.contains, False, configuration):
+                self._complain("invalid", "proposed a configuration outside the space: %s", shorten(configuration))
                 break
             if self.space.key(configuration) not in self._by_key:
                 return configuration, "searcher"
             self.counts["duplicates"] += 1
-        return self._draw_unseen(rng), "fallback"
-
-    def _draw_unseen(self, rng: np.random.Generator) -> Configuration:
-        for configuration in self.space.decode(self.space.sample_codes(rng, _BLIND_DRAWS // 10)):
-            if self.space.key(configuration) not in self._by_key:
-                return configuration
-        if self.space.size is not None and self.space.size <= _ENUMERABLE:
-            rest = [c for c in self.space.enumerate() if self.space.key(c) not in self._by_key]
-            if rest:
-                return rest[int(rng.integers(len(rest)))]
-        else:
-            for configuration in self.space.decode(self.space.sample_codes(rng, _BLIND_DRAWS)):
-                if self.space.key(configuration) not in self._by_key:
-                    return configuration
-        raise SpaceExhausted("no point of the space is left that was not proposed")
+        unseen = self._unseen.draw(self._by_key, rng)
+        if unseen is None:
+            raise SpaceExhausted("no point of the space is left that was not proposed")
+        self.counts["fallbacks"] += 1
+        return unseen, "fallback"
 
     # -- telling ----------------------------------------------------------------------------------
 
@@ -148,7 +161,7 @@ class Study:
     def fail(self, trial_id: int, reason: str) -> None:
         """Report that a trial ended without a result; ignored when it has one."""
         with self._lock:
-            self._conclude(trial_id, Outcome(None, {}, reason))
+            self._conclude(trial_id, Outcome(None, {}, str(reason) or "failed"))
 
     def _conclude(self, trial_id: int, outcome: Outcome) -> None:
         if not 0 <= trial_id < len(self.trials):
@@ -178,6 +191,8 @@ class Study:
             if not self.space.contains(configuration):
                 self.counts["imported outside the space"] += 1
                 return None
+            # The same point may be written otherwise elsewhere: 0.30000000000000004 for 0.3, 1.0 for 1.
+            configuration = self.space.normal_form(configuration)
             trial_id = self.find(configuration)
             if trial_id is None:
                 trial_id = len(self.trials)
@@ -196,13 +211,16 @@ class Study:
 
     def find(self, configuration: Mapping[str, Any]) -> int | None:
         """Return the trial that has `configuration`, or None."""
-        return self._by_key.get(self.space.key(configuration))
+        try:
+            return self._by_key.get(self.space.key(configuration))
+        except (TypeError, ValueError):  # nothing JSON knows, hence nothing proposed
+            return None
 
     @property
     def pending(self) -> list[Trial]:
         """The trials nothing is known of, in the order of their proposals."""
         with self._lock:
-            return [trial for trial in self.trials if trial.pending]
+            return [self._pending[trial_id] for trial_id in sorted(self._pending)]
 
     @property
     def finished(self) -> list[Trial]:
@@ -213,7 +231,7 @@ class Study:
     @property
     def best(self) -> Trial | None:
         """The trial of highest value, the first of equals; None before any finished."""
-        return max(self.finished, key=lambda trial: (trial.value or 0.0, -trial.id), default=None)
+        return self._best
 
     # -- the fold ---------------------------------------------------------------------------------
 
@@ -222,35 +240,46 @@ class Study:
         self.journal.append(event)
         self._apply(event)
         if self._on_event is not None:
-            self._guarded(lambda: self._on_event and self._on_event(event), None)
+            try:
+                self._on_event(event)
+            except Exception as error:
+                self._complain("listener errors", "the listener raised %r", error, exc_info=True)
 
     def _apply(self, event: Event) -> None:
         kind = event["event"]
         if kind == "proposed":
             trial = Trial(event["trial"], event["configuration"], phase=event.get("phase", "search"))
+            if trial.id != len(self.trials):
+                raise ValueError(f"trial {trial.id} where {len(self.trials)} comes next")
             self.trials.append(trial)
+            self._pending[trial.id] = trial
             self._by_key.setdefault(self.space.key(trial.configuration), trial.id)
-            self._guarded(lambda: self.searcher.proposed(trial), None)
-        elif kind == "finished":
-            done = replace(
-                self.trials[event["trial"]], value=event["value"], metrics=event.get("metrics", {}), failure=None
-            )
-            self.trials[done.id] = done
-            self._consecutive_failures = 0
-            self._guarded(lambda: self.searcher.finished(done), None)
-            self._guarded(lambda: self.searcher.prior.finished(done), None)
-        elif kind == "failed":
-            lost = replace(
-                self.trials[event["trial"]], failure=event["reason"] or "failed", metrics=event.get("metrics", {})
-            )
-            self.trials[lost.id] = lost
-            self._consecutive_failures += 1
-            self._guarded(lambda: self.searcher.failed(lost), None)
+            self._guarded(self.searcher.proposed, None, trial)
+        elif kind in ("finished", "failed"):
+            trial = self.trials[range(len(self.trials))[event["trial"]]]
+            self._pending.pop(trial.id, None)
+            if kind == "finished":
+                self._finish(replace(trial, value=event["value"], metrics=event.get("metrics", {}), failure=None))
+            else:
+                lost = replace(trial, failure=event["reason"] or "failed", metrics=event.get("metrics", {}))
+                self.trials[lost.id] = lost
+                self._consecutive_failures += 1
+                self._guarded(self.searcher.failed, None, lost)
 
-    def _guarded(self, call: Callable[[], Any], otherwise: Any) -> Any:
+    def _finish(self, trial: Trial) -> None:
+        assert trial.value is not None
+        self.trials[trial.id] = trial
+        self._consecutive_failures = 0
+        best = self._best
+        if best is None or best.value is None or (trial.value, -trial.id) > (best.value, -best.id):
+            self._best = trial
+        self._guarded(self.searcher.finished, None, trial)
+        self._guarded(self.searcher.prior.finished, None, trial)
+
+    def _guarded(self, call: Callable[..., Any], otherwise: Any, *args: Any) -> Any:
         """Call the searcher; what it raises is logged once, counted, and never passed on."""
         try:
-            return call()
+            return call(*args)
         except SpaceExhausted:  # the study finds out by itself whether a point is left
             return otherwise
         except Exception as error:
@@ -260,4 +289,4 @@ class Study:
     def _complain(self, kind: str, message: str, *args: Any, exc_info: bool = False) -> None:
         self.counts[kind] += 1
         if self.counts[kind] == 1:
-            _logger.warning("search goes on with random points where needed: " + message, *args, exc_info=exc_info)
+            _logger.warning("the search goes on: " + message, *args, exc_info=exc_info)
