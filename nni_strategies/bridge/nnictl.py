@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,6 +49,8 @@ def create(
         If the manager did not start.
     """
     fields = read_config(config)
+    if "trainingServicePlatform" in fields:
+        raise InvalidArgument("config", str(config), "is in NNI 1's format: use trainingService instead of its Platform")
     check_by_nni(Path(config))
     access = access_for(fields)
     options = ["--config", str(config)]
@@ -107,13 +110,16 @@ def read_config(config: Path | str) -> dict[str, Any]:
 
 def check_by_nni(path: Path) -> None:
     """Let NNI look at the config before anything is started; raises InvalidArgument with its message."""
-    from nni.experiment.config import ExperimentConfig
+    from nni.experiment.config import ExperimentConfig, utils
 
     try:
         ExperimentConfig.load(path).canonical_copy()
-    except Exception as error:  # NNI raises whatever comes: ValueError, AttributeError, TypeError, KeyError …
-        message = " ".join(str(error).split()) or type(error).__name__
+    except Exception as error:  # NNI raises whatever comes: ValueError, AttributeError, AssertionError …
+        failed_line = traceback.extract_tb(error.__traceback__)[-1].line  # all that a bare assertion tells
+        message = " ".join(str(error).split()) or failed_line or type(error).__name__
         raise InvalidArgument("config", str(path), f"NNI refuses it: {message}") from error
+    finally:
+        utils.unset_base_path()  # NNI forgets to where it fails, and would refuse the next config for it
 
 
 def _yaml_files(folder: Path) -> list[str]:

@@ -49,10 +49,10 @@ def patient_start() -> Iterator[None]:
         yield
 
 
-def _wait_until_listening(process: Any, port: int) -> None:
+def _wait_until_listening(process: Any, port: int, seconds: float = START_SECONDS) -> None:
     """Wait until `process` itself listens on `port`: another program's answer there would be taken for its own."""
     psutil: Any = importlib.import_module("psutil")
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise ManagerNotStarted(f"NNI's manager ended with exit code {process.returncode} while it was starting")
@@ -63,4 +63,4 @@ def _wait_until_listening(process: Any, port: int) -> None:
         if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in connections):
             return
         time.sleep(0.1)
-    raise ManagerNotStarted(f"NNI's manager did not listen on port {port} within {START_SECONDS:.0f} s")
+    raise ManagerNotStarted(f"NNI's manager did not listen on port {port} within {seconds:g} s")

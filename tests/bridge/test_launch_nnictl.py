@@ -1,0 +1,125 @@
+"""`nni_strategies launch`, `resume`, `view`: bad input ends with a message and exit code 2, before anything starts."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from nni_strategies.bridge.nnictl import create, read_config
+from nni_strategies.cli import build
+from nni_strategies.errors import InvalidArgument
+
+GOOD = {
+    "searchSpace": {"x": {"_type": "choice", "_value": [1, 2]}},
+    "trialCommand": "true",
+    "trialConcurrency": 1,
+    "tuner": {"name": "Random"},
+    "trainingService": {"platform": "local"},
+}
+
+
+def write(folder: Path, text: str, name: str = "config.yml") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_a_good_config_is_read(tmp_path):
+    assert read_config(write(tmp_path, yaml.safe_dump(GOOD))) == GOOD
+    assert read_config(str(tmp_path / "config.yml")) == GOOD
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tuner: !!python/object/apply:os.system ['touch made']", "without tags"),
+        ("!!python/name:os.system", "without tags"),
+        ("a: [1, 2", "plain YAML"),
+        ("- a\n- b", "not list"),
+        ("", "not NoneType"),
+        ("tuner", "not str"),
+    ],
+)
+def test_what_is_no_config_is_refused(tmp_path, monkeypatch, text, problem):
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, text)
+    with pytest.raises(InvalidArgument, match=problem):
+        read_config(path)
+    assert not (tmp_path / "made").exists()  # nothing in the file was executed
+
+
+def test_a_config_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "config.yml").write_bytes(b"\x80\x04\x95pickle")
+    with pytest.raises(InvalidArgument, match="cannot be read"):
+        read_config(tmp_path / "config.yml")
+
+
+def test_a_missing_file_suggests_the_nearest(tmp_path):
+    path = write(tmp_path, yaml.safe_dump(GOOD))
+    with pytest.raises(InvalidArgument, match=f"no such file; did you mean '{path}'"):
+        read_config(tmp_path / "confg.yml")
+    with pytest.raises(InvalidArgument, match=r"no such file$"):
+        read_config(tmp_path / "nowhere" / "config.yml")
+
+
+def test_a_folder_is_refused(tmp_path):
+    with pytest.raises(InvalidArgument, match="is a folder"):
+        read_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"trialConcurrency": 0}, "trial_concurrency"),
+        ({"trialConcurrency": "four"}, "trial_concurrency"),
+        ({"tunr": {"name": "Random"}}, "tunr"),
+        ({"trainingService": {"platform": "moon"}}, "platform"),
+        ({"trialCodeDirectory": "nowhere"}, "trial_code_directory"),
+        ({"searchSpaceFile": "nowhere.json", "searchSpace": None}, "Failed to load search space file"),
+    ],
+)
+def test_what_nni_refuses_is_refused_before_a_start(tmp_path, change, problem):
+    path = write(tmp_path, yaml.safe_dump({**GOOD, **change, "experimentWorkingDirectory": str(tmp_path / "nni")}))
+    with pytest.raises(InvalidArgument, match=f"(?i)config = .*NNI refuses it: .*{problem}"):
+        create(path)
+    assert not (tmp_path / "nni").exists()
+
+
+def test_the_format_of_nni_1_is_refused(tmp_path):
+    path = write(tmp_path, yaml.safe_dump({"trainingServicePlatform": "local", "trial": {"command": "true"}}))
+    with pytest.raises(InvalidArgument, match="NNI 1's format"):
+        create(path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["launch"],
+        ["launch", "a.yml", "--config", "b.yml"],
+        ["launch", "nowhere.yml"],
+        ["launch", "--config", "."],
+        ["resume", "nobody"],
+        ["view", "nobody"],
+        ["view", "nobody", "--experiment_dir", "."],
+    ],
+)
+def test_bad_input_raises_our_error(tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    outcome = CliRunner().invoke(build(), arguments)
+    assert isinstance(outcome.exception, InvalidArgument), outcome.output
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("port", ["0", "65535"])
+def test_bad_input_ends_with_exit_code_2_and_one_message(tmp_path, port):
+    path = write(tmp_path, yaml.safe_dump(GOOD))
+    command = [sys.executable, "-m", "nni_strategies.cli", "launch", str(path), "--port", port]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"error: port = {port}")
+    assert "Traceback" not in done.stderr
