@@ -157,7 +157,7 @@ def _gibbs_step(region: Region, chains: Codes, parameter: Parameter, rng: np.ran
         score = np.where(ok, np.arange(n_options, 0, -1)[:, None], -1.0)  # the first allowed draw
     best = score.argmax(axis=0)
     chosen = flat.reshape(n_options, n, -1)[best, np.arange(n)]
-    return np.where(ok.any(axis=0)[:, None], chosen, chains)
+    return np.where(np.any(ok, axis=0, keepdims=True).T, chosen, chains)
 
 
 def _grid(parameter: Parameter) -> npt.NDArray[np.float64] | None:

@@ -229,8 +229,8 @@ class LaNASSearcher(Searcher):
             drawn = pool.chosen(self.prior.sample_codes(rng, _DRAW * _DRAWS))
             if len(drawn):
                 return drawn[:1]
-        left = np.flatnonzero(pool.left)
-        return pool.codes[rng.choice(left, 1)]
+        member = int(rng.choice(np.flatnonzero(pool.left)))
+        return pool.codes[member : member + 1]
 
     def _enumerated_rest(self) -> Codes:
         if self.space.size is None or self.space.size > 1_000_000:

@@ -35,8 +35,14 @@ class Node:
         Indices of the results inside.
     total
         Sum of their transformed values.
+    split, good, bad
+        The node's own boundary and its children; None at a leaf.
+    pending, lie
+        Trials under way inside, and the sum of the values they are taken for where lies are told.
     leaves
         First and one past the last number of the leaves below, counted from the good side; a leaf's is its own.
+    visits
+        Results inside.
     """
 
     path: tuple[tuple[Split, bool], ...]
@@ -86,7 +92,7 @@ class LatentActionTree:
         self.config = config
         self.transform = ValueTransform(config.value_transform, values)
         self.n_learned = self.n_results = len(values)
-        self._pending_paths: list[Node] = []
+        self._with_pending: list[Node] = []
         v = self.transform(values)
         self.root = self._grow(x, v, np.arange(len(values)), ())
         _number_leaves(self.root, 0)
@@ -133,17 +139,24 @@ class LatentActionTree:
 
     def set_pending(self, x: npt.NDArray[Any]) -> None:
         """Count the trials under way, ``[n_pending, n_columns]``, instead of those counted before."""
-        for node in self._pending_paths:
+        for node in self._with_pending:
             node.pending, node.lie = 0, 0.0
-        self._pending_paths = []
-        worst = self.transform.lowest
-        for row in x:
-            nodes = self.route(row)
-            lie = worst if self.config.pending == "virtual_loss" else nodes[-1].mean
-            for node in nodes:
-                node.pending += 1
-                node.lie += lie
-            self._pending_paths += nodes
+        self._with_pending = []
+        if len(x):
+            self._count_pending(self.root, x)
+
+    def _count_pending(self, node: Node, x: npt.NDArray[Any]) -> float:
+        """Count trials under way in a node and below; returns the sum of their lies."""
+        self._with_pending.append(node)
+        node.pending = len(x)
+        if node.split is None:
+            lie = self.transform.lowest if self.config.pending == "virtual_loss" else node.mean
+            node.lie = lie * len(x)
+            return node.lie
+        good = node.split.margin(x) >= 0
+        for child, rows in zip(node.children, (x[good], x[~good]), strict=True):
+            node.lie += self._count_pending(child, rows) if len(rows) else 0.0
+        return node.lie
 
     # -- searching --------------------------------------------------------------------------------
 
