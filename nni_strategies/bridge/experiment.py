@@ -1,0 +1,186 @@
+"""NasExperiment: NNI's, started mended, with labels in its web UI, and resumable at any moment.
+
+What it adds to ``nni.nas.experiment.NasExperiment``:
+
+* The manager gives trials the right parameters and listens on this machine only (:mod:`nni_strategies.bridge.launch`).
+* ``resume()`` works: NNI's own hangs, and starts beside a manager that survived the Python process.
+* The checkpoint is written before the manager starts, and in one piece; a :class:`StudyStrategy` keeps its journal
+  there. After a ``kill -9`` at any moment ``run_or_resume()`` goes on.
+* ``run()`` waits for the last results, and returns False when the search had to give up.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
+
+# isort: split
+import nni
+from nni.experiment import RunMode
+from nni.nas.experiment import NasExperiment as NNINasExperiment
+from nni.nas.experiment.config import SimplifiedModelFormatConfig
+from nni.nas.utils.serializer import get_default_serializer
+
+from nni_strategies.bridge.access import access_for
+from nni_strategies.bridge.labelled_space import LabelledModelSpace
+from nni_strategies.bridge.launch import DEFAULT_PORT, free_port, mended
+from nni_strategies.bridge.manager_process import knows_experiment, stop_managers
+from nni_strategies.bridge.strategy import StudyStrategy
+from nni_strategies.compat import tolerate_resume
+
+_logger = logging.getLogger(__name__)
+
+_LAST_RESULTS = 10.0  # seconds for events that are under way when the manager calls the experiment done
+_POLL = 0.1
+
+
+class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
+    """An ``nni.nas`` experiment that survives; the arguments are NNI's.
+
+    Parameters
+    ----------
+    model_space, evaluator, strategy, config
+        As for ``nni.nas.experiment.NasExperiment``. Model space and evaluator function are best defined in a module
+        that trials can import: the web UI then shows their names, not bytes.
+    id
+        Of the experiment; give one to be able to call :meth:`run_or_resume` from a script that may be killed.
+
+    Attributes
+    ----------
+    mended
+        Whether its manager was started mended.
+    """
+
+    mended = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the experiment is kept: ``checkpoint``, ``db``, ``log``, ``trials``."""
+        return Path(self._checkpoint_directory).parent
+
+    # -- starting ---------------------------------------------------------------------------------
+
+    def run(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
+        """Run the experiment; the port is 8080 or the next free one where none is given.
+
+        Returns
+        -------
+        bool | None
+            True when the search came to its end; False when it gave up (too many failures, the manager is gone).
+        """
+        result = super().run(self._port(port), wait_completion, debug)
+        return result if result is None else bool(result)
+
+    def resume(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
+        """Go on with an experiment that was stopped or killed; a manager that is left of it is stopped first."""
+        tolerate_resume()
+        if self._nni_manager_required():
+            stop_managers(self.id, self.folder.parent)
+        result = super().resume(self._port(port), wait_completion, debug)
+        return result if result is None else bool(result)
+
+    def run_or_resume(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
+        """Resume the experiment when there is something to resume, else run it."""
+        if self._nni_manager_required():
+            stop_managers(self.id, self.folder.parent)
+        if self.has_checkpoint():
+            return self.resume(port, wait_completion, debug)
+        if (self.folder / "db").exists():  # NNI was killed while it made its database, and would stumble over it
+            (self.folder / "db").rename(self.folder / f"db.incomplete.{time.time_ns()}")
+        return self.run(port, wait_completion, debug)
+
+    def has_checkpoint(self) -> bool:
+        """Whether there is an experiment to resume, from its own folder."""
+        if not (self.folder / "checkpoint" / "config.json").exists():
+            return False
+        return not self._nni_manager_required() or knows_experiment(self.folder / "db" / "nni.sqlite", self.id)
+
+    def start(self, port: int = DEFAULT_PORT, debug: bool = False, run_mode: RunMode = RunMode.Background) -> None:
+        """Start the manager, then run the strategy; NNI calls this from :meth:`run` and :meth:`resume`."""
+        given = self.config._trial_command_params or {}
+        entry = " -m nni_strategies.bridge.nas_trial"
+        python = given.get("python", sys.executable)
+        if not python.endswith(entry):
+            self.config._trial_command_params = {**given, "python": python + entry}
+        self.save_checkpoint()  # NNI's first one comes when trials may already run
+        super().start(port, debug, run_mode)
+
+    def _port(self, port: int | None) -> int | None:
+        return free_port(DEFAULT_PORT) if port is None and self._nni_manager_required() else port
+
+    def _start_nni_manager(
+        self,
+        port: int,
+        debug: bool,
+        run_mode: RunMode = RunMode.Background,
+        tuner_command_channel: str | None = None,
+        tags: list[str] | None = None,
+    ) -> None:
+        with mended(port, access_for(self.config.json())):
+            super()._start_nni_manager(port, debug, run_mode, tuner_command_channel, tags or [])
+        self.mended = True
+
+    def _start_engine_and_strategy(self) -> None:
+        if isinstance(self.strategy, StudyStrategy):
+            self.strategy.keep_in(self.folder / "checkpoint" / "journal.jsonl")
+        super()._start_engine_and_strategy()
+
+    def executable_model_factory(self, config: Any) -> Any:
+        """Convert the model space; the simplified format gets labels."""
+        if isinstance(config, SimplifiedModelFormatConfig):
+            return LabelledModelSpace.from_model(self.model_space, self.evaluator)
+        return super().executable_model_factory(config)
+
+    def _send_space_to_nni_manager(self) -> None:
+        space = {}
+        for label, mutable in self.model_space.simplify().items():
+            try:
+                space[label] = mutable.as_legacy_dict()
+            except NotImplementedError:  # subsets and constraints: the web UI has no axis for them
+                continue
+        self.update_search_space(space)
+
+    # -- checkpoints ------------------------------------------------------------------------------
+
+    def save_checkpoint(self) -> None:
+        """Save the configuration and the (small) state, each in one piece; a failure is logged."""
+        folder = self.folder / "checkpoint"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            part = folder / "part.config.json"
+            part.write_text(nni.dump(self.config.json(), indent=2), encoding="utf-8")
+            os.replace(part, folder / "config.json")
+            if self._engine is not None:
+                serializer = get_default_serializer()  # it appends a suffix of its own to the name
+                serializer.save(self.state_dict(), folder / "part.state.ckpt")
+                os.replace(folder / f"part.state.ckpt{serializer.suffix}", folder / f"state.ckpt{serializer.suffix}")
+        except Exception:
+            _logger.exception("the checkpoint of experiment %s cannot be saved", self.id)
+
+    # -- ending -----------------------------------------------------------------------------------
+
+    def _wait_completion(self) -> bool:
+        try:
+            super()._wait_completion()
+        except Exception as error:  # whatever a connection raises
+            _logger.error("the NNI manager is gone (%s); run_or_resume() with id=%r goes on", error, self.id)
+            return False
+        if not isinstance(self.strategy, StudyStrategy):
+            return True
+        deadline = time.monotonic() + _LAST_RESULTS
+        while self.strategy.in_flight and time.monotonic() < deadline:
+            time.sleep(_POLL)
+        self.strategy.settle()
+        return self.strategy.problem is None
+
+    def stop(self) -> None:
+        """Stop the experiment; trials that are cut off are run again by a resume."""
+        if isinstance(self.strategy, StudyStrategy):
+            self.strategy.close()
+        super().stop()

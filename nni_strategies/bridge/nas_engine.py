@@ -1,0 +1,60 @@
+"""What a strategy has to know of the engine it was given, in one place: these are NNI's private parts.
+
+An engine may be wrapped in middlewares. The innermost one is either the sequential engine, which trains in this
+process, or the training-service engine, which has an NNI manager (its ``nodejs_binding``, the experiment).
+"""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import Any
+
+import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
+
+# isort: split
+from nni.nas.execution import Middleware
+
+
+def innermost(engine: Any) -> Any:
+    """Return the engine below all middlewares."""
+    while isinstance(engine, Middleware):
+        engine = engine.engine
+    return engine
+
+
+def experiment_of(engine: Any) -> Any:
+    """Return the experiment whose manager runs the trials, or None for an engine without one."""
+    return getattr(innermost(engine), "nodejs_binding", None)
+
+
+def checkpoint_folder(engine: Any) -> Path | None:
+    """Return ``<experiment>/checkpoint``, or None for an engine without a manager."""
+    experiment = experiment_of(engine)
+    return None if experiment is None else Path(experiment._checkpoint_directory)
+
+
+def last_parameter_id(engine: Any) -> int | None:
+    """Return the parameter id of the model that was submitted last, or None where there are none."""
+    number = getattr(innermost(engine), "_current_parameter_id", None)
+    return number if isinstance(number, int) else None
+
+
+def adopt(engine: Any, parameter_id: int, model: Any) -> None:
+    """Let events of `parameter_id` reach `model`, as if this process had submitted it.
+
+    A resumed manager runs its unfinished trials again by itself; NNI drops their events for want of a model.
+    """
+    innermost(engine)._models[parameter_id] = weakref.ref(model)
+
+
+def occupy(engine: Any, n_workers: int) -> None:
+    """Take `n_workers` places that a resumed manager offers although its own trials fill them."""
+    innermost(engine)._workers -= n_workers
+
+
+def count_models(engine: Any, n_models: int) -> None:
+    """Tell the sequential engine how many models count against its budget; others know by themselves."""
+    inner = innermost(engine)
+    if hasattr(inner, "_model_count"):
+        inner._model_count = n_models

@@ -1,0 +1,53 @@
+"""A program that a user could have written: it runs or resumes a NAS experiment, and may be killed at any moment.
+
+    python run_small_nas.py '{"folder": …, "id": …, "trials": …, "concurrency": …, "seconds": …, "log": …, "port": …}'
+
+At the end it prints one line of JSON: what ``run_or_resume`` returned, and what ``export_top_models`` gives.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from nni_strategies.bridge.experiment import NasExperiment
+from nni_strategies.bridge.strategy import StudyStrategy
+from nni_strategies.search.baselines import RandomSearch
+
+# isort: split
+from nni.nas.evaluator import FunctionalEvaluator
+from nni.nas.experiment import NasExperiment as StockNasExperiment
+from nni.nas.experiment.config import NasExperimentConfig
+from small_space import SmallSpace, evaluate
+
+
+class Random(StudyStrategy):
+    """Random search."""
+
+    searcher_class = RandomSearch
+
+
+def main() -> None:
+    """Run the experiment that the argument describes."""
+    wanted = json.loads(sys.argv[1])
+    config = NasExperimentConfig("ts", "simplified", "local")
+    config.experiment_working_directory = wanted["folder"]
+    config.max_trial_number = wanted["trials"]
+    config.trial_concurrency = wanted["concurrency"]
+    evaluator = FunctionalEvaluator(evaluate, seconds=wanted["seconds"], log=wanted["log"])
+    experiment_class = StockNasExperiment if wanted.get("stock") else NasExperiment
+    if wanted.get("stock"):
+        config._trial_command_params = {"python": f"{sys.executable} -m nni_strategies.bridge.nas_trial"}
+    experiment = experiment_class(SmallSpace(), evaluator, Random(seed=7), config, id=wanted["id"])
+    ended = experiment.run_or_resume(wanted["port"])
+    top = [[model.metric, model.sample] for model in experiment.export_top_models(3)]
+    rows = [
+        [job.status, job.hyperParameters[0].parameters["sample"], [m.data["default"] for m in job.finalMetricData or []]]
+        for job in experiment.list_trial_jobs()
+    ]
+    experiment.stop()
+    print(json.dumps({"ended": ended, "top": top, "rows": rows}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
