@@ -95,7 +95,32 @@ def _rows(layers: list[int], links: list[tuple[int, int]]) -> list[float]:
         crossings = _crossings(layers, links, rows)
         if fewest is None or crossings < fewest:
             best, fewest = list(rows), crossings
-    return best
+    return _straightened(columns, [a + b for a, b in zip(before, after, strict=True)], best)
+
+
+def _straightened(columns: list[list[int]], near: list[list[int]], rows: list[float]) -> list[float]:
+    """Move slots towards their neighbours without changing their order or coming closer than one row."""
+    rows = list(rows)
+    for sweep in range(4 * _SWEEPS):
+        for column in columns if sweep % 2 == 0 else reversed(columns):
+            ordered = sorted(column, key=lambda s: rows[s])
+            wanted = [sum(rows[n] for n in near[s]) / len(near[s]) if near[s] else rows[s] for s in ordered]
+            down, up = list(wanted), list(wanted)
+            for i in range(1, len(ordered)):
+                down[i] = max(down[i], down[i - 1] + 1)
+                up[-1 - i] = min(up[-1 - i], up[-i] - 1)
+            for slot, low, high in zip(ordered, down, up, strict=True):
+                rows[slot] = (low + high) / 2
+    middle = (max(rows) + min(rows)) / 2
+    return [round(2 * (row - middle)) / 2 for row in rows] if _fits(columns, rows, middle) else rows
+
+
+def _fits(columns: list[list[int]], rows: list[float], middle: float) -> bool:
+    """Whether snapping to half rows keeps slots of a layer a row apart."""
+    snapped = [round(2 * (row - middle)) / 2 for row in rows]
+    return all(
+        b - a >= 1 for column in columns for a, b in itertools.pairwise(sorted(snapped[s] for s in column))
+    )
 
 
 def _crossings(layers: list[int], links: list[tuple[int, int]], rows: list[float]) -> int:

@@ -1,0 +1,1 @@
+"""What an experiment found: records, one self-contained HTML page, best.json and best.py."""

@@ -1,0 +1,91 @@
+"""Where an experiment keeps its files, from its id."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from nni_strategies.errors import DataMissing, InvalidArgument
+
+_ID = re.compile(r"[\w-]+")
+
+
+@dataclass(frozen=True)
+class ExperimentFiles:
+    """The files of one experiment.
+
+    Parameters
+    ----------
+    id
+        NNI's experiment id.
+    directory
+        ``<experimentWorkingDirectory>/<id>``.
+    database
+        NNI's own SQLite file.
+    journal
+        Our journal; None when the experiment did not run one of our algorithms.
+    """
+
+    id: str
+    directory: Path
+    database: Path
+    journal: Path | None
+
+
+def locate(experiment_id: str, directory: Path | str | None = None, home: Path | str | None = None) -> ExperimentFiles:
+    """Find an experiment's files.
+
+    Parameters
+    ----------
+    experiment_id
+        NNI's experiment id.
+    directory
+        The experiment's own folder or the one that holds it (``experimentWorkingDirectory``); when None, what NNI
+        noted in ``~/nni-experiments/.experiment``.
+    home
+        The user's home, for another's experiments.
+
+    Raises
+    ------
+    InvalidArgument
+        No experiment has this id; the nearest id is named.
+    DataMissing
+        The experiment is known but its database is gone.
+    """
+    root = Path(home or Path.home()) / "nni-experiments"
+    known = {} if directory else _registered(root / ".experiment")
+    base = Path(directory) if directory else root
+    folders = {path.parent.parent.name: path.parent.parent for path in base.glob("*/db/nni.sqlite")}
+    if directory and (base / "db" / "nni.sqlite").exists():
+        folders[base.resolve().name] = base
+    folders = {**folders, **{name: path for name, path in known.items() if name not in folders}}
+    if not _ID.fullmatch(experiment_id) or experiment_id not in folders:
+        where = f"the id of an experiment in {base} ({len(folders)} there)"
+        raise InvalidArgument("experiment_id", experiment_id, where, folders)
+    found = folders[experiment_id]
+    database = found / "db" / "nni.sqlite"
+    if not database.exists():
+        raise DataMissing(f"experiment {experiment_id}: {database} is missing; name its folder with --directory")
+    return ExperimentFiles(experiment_id, found, database, find_journal(found))
+
+
+def find_journal(directory: Path) -> Path | None:
+    """Return the journal under an experiment's folder, the latest written of several, or None.
+
+    Trials' own folders (``environments/``, ``trials/``) are not searched.
+    """
+    places = [directory, *(p for p in directory.glob("*") if p.is_dir() and p.name not in ("environments", "trials"))]
+    journals = [path for place in places for path in place.glob("*journal*.jsonl")]
+    return max(journals, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _registered(path: Path) -> dict[str, Path]:
+    try:
+        entries = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(entries, dict):
+        return {}
+    return {name: Path(str(entry["logDir"])) / name for name, entry in entries.items() if entry.get("logDir")}

@@ -1,0 +1,111 @@
+"""Everything a report writes, from an experiment's id: ``report.html``, ``best.json``, ``best.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nni_strategies.compat import load_torchvision
+from nni_strategies.errors import InvalidArgument, NNIStrategiesError
+from nni_strategies.report.best import model_class, write_atomically, write_best
+from nni_strategies.report.locate import locate
+from nni_strategies.report.page import render_page
+from nni_strategies.report.records import ExperimentRecord, read_experiment
+from nni_strategies.report.tree import replayed_tree
+from nni_strategies.search.searcher import Searcher
+from nni_strategies.space.from_json import space_from_json
+from nni_strategies.space.search_space import SearchSpace
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Parameters
+    ----------
+    experiment
+        The records it was made of.
+    page
+        ``report.html``.
+    best
+        ``best.json``, and ``best.py`` for a model space; empty before the first result.
+    notes
+        What could not be made, and why.
+    """
+
+    experiment: ExperimentRecord
+    page: Path
+    best: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def write_report(
+    experiment_id: str,
+    *,
+    directory: Path | str | None = None,
+    output: Path | str | None = None,
+    searchers: Mapping[str, type[Searcher]] | None = None,
+) -> Report:
+    """Write the report of a running or finished experiment.
+
+    Parameters
+    ----------
+    experiment_id
+        NNI's experiment id.
+    directory
+        Where the experiment is, when not where NNI noted it.
+    output
+        The folder to write into; ``report/`` in the experiment's folder when None.
+    searchers
+        Algorithm -> class, to restore what a search has learned from its journal.
+
+    Raises
+    ------
+    InvalidArgument
+        No experiment has this id, or `output` is no folder.
+    DataMissing, JournalError
+        The experiment's files cannot be read.
+    """
+    experiment = read_experiment(experiment_id, directory)
+    folder = Path(output) if output is not None else locate(experiment_id, directory).directory / "report"
+    if folder.exists() and not folder.is_dir():
+        raise InvalidArgument("output", str(folder), "a folder")
+    notes: list[str] = []
+    best: list[Path] = []
+    if experiment.ranked:
+        try:
+            best = write_best(experiment, folder)
+        except InvalidArgument as error:
+            best = [folder / "best.json"]
+            notes.append(f"best.py was not written: {error}")
+    tree = _tree(experiment, searchers or {}, notes)
+    page = write_atomically(folder / "report.html", render_page(experiment, tree, notes))
+    return Report(experiment, page, tuple(best), tuple(notes))
+
+
+def _tree(
+    experiment: ExperimentRecord, searchers: Mapping[str, type[Searcher]], notes: list[str]
+) -> dict[str, Any] | None:
+    kind = searchers.get(experiment.algorithm)
+    if kind is None or not experiment.events or not experiment.finished:
+        return None
+    try:
+        searcher = kind(_space(experiment), kind.Config(**experiment.config))
+        return replayed_tree(experiment.events, searcher)
+    except NNIStrategiesError as error:
+        notes.append(f"The search tree cannot be shown: {error}")
+    except Exception as error:  # a model space may be anybody's code; the rest of the report does not depend on it
+        notes.append(f"The search tree cannot be shown: rebuilding the search space raised {error!r}")
+    return None
+
+
+def _space(experiment: ExperimentRecord) -> SearchSpace:
+    if experiment.model_space is None:
+        return space_from_json(experiment.search_space)
+    load_torchvision()
+    from nni_strategies.space.from_nni import space_from_model_space
+
+    kind, arguments, keywords = model_class(experiment.model_space)
+    return space_from_model_space(kind(*arguments, **keywords))
