@@ -37,8 +37,10 @@ def build() -> typer.Typer:
     for name in _COMMANDS:
         try:
             module = importlib.import_module(f"nni_strategies.commands.{name}")
-        except ModuleNotFoundError:  # not landed yet
-            continue
+        except ModuleNotFoundError as error:
+            if error.name != f"nni_strategies.commands.{name}":
+                raise
+            continue  # not written yet
         module.register(app)
     return app
 

@@ -50,7 +50,7 @@ def create(
     """
     fields = read_config(config)
     if "trainingServicePlatform" in fields:
-        raise InvalidArgument("config", str(config), "is in NNI 1's format: use trainingService instead of its Platform")
+        raise InvalidArgument("config", str(config), "is in NNI 1's format: write `trainingService: platform:`")
     check_by_nni(Path(config))
     access = access_for(fields)
     options = ["--config", str(config)]
