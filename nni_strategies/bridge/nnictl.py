@@ -51,7 +51,7 @@ def create(
     fields = read_config(config)
     if "trainingServicePlatform" in fields:
         raise InvalidArgument("config", str(config), "is in NNI 1's format: write `trainingService: platform:`")
-    check_by_nni(Path(config))
+    _check_all(Path(config))
     access = access_for(fields)
     options = ["--config", str(config)]
     options += ["--debug"] * debug + ["--foreground"] * foreground
@@ -106,6 +106,15 @@ def read_config(config: Path | str) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise InvalidArgument("config", str(config), f"must hold fields such as 'tuner:', not {type(fields).__name__}")
     return fields
+
+
+def _check_all(path: Path) -> None:
+    """Find everything wrong with the config; raises InvalidArgument with all of it."""
+    from nni_strategies.bridge.validate import validate_config  # it uses this module's reader
+
+    problems = validate_config(path).problems
+    if problems:
+        raise InvalidArgument("config", str(path), "\n  ".join(["cannot be started", *problems]))
 
 
 def check_by_nni(path: Path) -> None:
