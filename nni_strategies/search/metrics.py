@@ -10,6 +10,8 @@ from typing import Any
 
 from nni_strategies.errors import shorten
 
+_LONGEST_TEXT = 2_000  # of an extra metric: the journal is no place for logs
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -40,6 +42,13 @@ def read_metric(metric: Any, *, maximize: bool = True) -> Outcome:
     maximize
         False negates the value.
     """
+    try:
+        return _read(metric, maximize)
+    except Exception as error:  # a user's object may raise anything, and nothing may reach NNI
+        return Outcome(None, {}, f"the metric, a {type(metric).__name__}, cannot be read: {type(error).__name__}")
+
+
+def _read(metric: Any, maximize: bool) -> Outcome:
     extras = metric if isinstance(metric, Mapping) else {}
     metrics = {str(key): plain for key, value in extras.items() if (plain := _plain(value)) is not None}
     if isinstance(metric, Mapping):
@@ -49,25 +58,26 @@ def read_metric(metric: Any, *, maximize: bool = True) -> Outcome:
     number = _number(metric)
     if number is None or not math.isfinite(number):
         return Outcome(None, metrics, f"the metric is {shorten(metric)}, not a finite number")
-    return Outcome(number if maximize else -number, {"default": number, **metrics})
+    return Outcome(number if maximize else -number, {**metrics, "default": number})
 
 
 def _number(value: Any) -> float | None:
-    if value is None or isinstance(value, (list, tuple, dict, bytes)):
+    if value is None or isinstance(value, (list, tuple, dict, bytes)) or getattr(value, "ndim", None):
         return None
     try:
         return float(value)  # also numpy scalars, 0-d tensors, booleans and numeric strings
-    except Exception:  # an object's __float__ may raise anything, and nothing may reach NNI
+    except Exception:
         return None
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, (str, bool)):
-        return value
+        return value if isinstance(value, bool) or len(value) <= _LONGEST_TEXT else None
     number = _number(value)
     if number is not None:
         return (int(value) if isinstance(value, int) else number) if math.isfinite(number) else None
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
+        text = json.dumps(value, allow_nan=False)
     except Exception:
         return None
+    return json.loads(text) if len(text) <= _LONGEST_TEXT else None

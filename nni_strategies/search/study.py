@@ -236,8 +236,7 @@ class Study:
     # -- the fold ---------------------------------------------------------------------------------
 
     def _record(self, event: Event) -> None:
-        event = {**event, "time": round(time.time(), 3)}
-        self.journal.append(event)
+        event = self.journal.append({**event, "time": round(time.time(), 3)})
         self._apply(event)
         if self._on_event is not None:
             try:
@@ -256,7 +255,9 @@ class Study:
             self._by_key.setdefault(self.space.key(trial.configuration), trial.id)
             self._guarded(self.searcher.proposed, None, trial)
         elif kind in ("finished", "failed"):
-            trial = self.trials[range(len(self.trials))[event["trial"]]]
+            if event["trial"] < 0:
+                raise ValueError(f"trial {event['trial']}")
+            trial = self.trials[event["trial"]]
             self._pending.pop(trial.id, None)
             if kind == "finished":
                 self._finish(replace(trial, value=event["value"], metrics=event.get("metrics", {}), failure=None))

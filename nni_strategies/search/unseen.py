@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidSearchSpace
-from nni_strategies.space.parameters import Codes
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
 _DRAWS = (8, 256, 2_000)
@@ -46,22 +45,18 @@ class Unseen:
             What is drawn from.
         """
         enumerable = self._space.size is not None and self._space.size <= _ENUMERABLE
-        for n in _DRAWS[:1] if enumerable else _DRAWS:
-            for configuration in self._space.decode(self._blind(rng, n)):
-                if self._space.key(configuration) not in seen:
-                    return configuration
+        try:
+            for n in _DRAWS[:1] if enumerable else _DRAWS:
+                for configuration in self._space.decode(self._space.sample_codes(rng, n)):
+                    if self._space.key(configuration) not in seen:
+                        return configuration
+        except InvalidSearchSpace as error:  # constraints that hardly any draw satisfies
+            _logger.debug("no blind draw: %s", error)
         if not enumerable:
             return None
         if self._table is None:
             self._table = _Table(self._space)
         return self._table.draw(seen, rng)
-
-    def _blind(self, rng: np.random.Generator, n: int) -> Codes:
-        try:
-            return self._space.sample_codes(rng, n)
-        except InvalidSearchSpace as error:  # constraints that hardly any draw satisfies
-            _logger.debug("no blind draw: %s", error)
-            return np.empty((0, self._space.n_codes))
 
 
 class _Table:

@@ -13,7 +13,7 @@ from nni_strategies.space.parameters import INACTIVE, Codes
 if TYPE_CHECKING:
     from nni_strategies.space.search_space import SearchSpace
 
-_MOST_DRAWS = 100_000
+_MOST_DRAWS = 20_000  # half a second of constraints that look at one configuration at a time
 
 
 def encode(space: SearchSpace, configurations: Sequence[Mapping[str, Any]]) -> Codes:
@@ -37,11 +37,11 @@ def decode(space: SearchSpace, codes: Codes) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = [{} for _ in range(len(codes))]
     for parameter in space.parameters:
         label, columns = parameter.label, space.columns[parameter.label]
-        active = codes[:, columns.start] != INACTIVE
-        if active.all():
+        active = codes[:, columns.start] != INACTIVE if parameter.condition is not None else None
+        if active is None:
             for configuration, value in zip(out, parameter.decode_all(codes[:, columns]), strict=True):
                 configuration[label] = value
-        elif active.any():
+        else:
             rows = np.flatnonzero(active)
             for row, value in zip(rows.tolist(), parameter.decode_all(codes[rows, columns]), strict=True):
                 out[row][label] = value
@@ -49,7 +49,7 @@ def decode(space: SearchSpace, codes: Codes) -> list[dict[str, Any]]:
 
 
 def sample(space: SearchSpace, rng: np.random.Generator, n: int) -> Codes:
-    """Draw `n` points; fewer only where constraints reject nearly all of 100,000 draws.
+    """Draw `n` points; fewer only where constraints reject nearly all of 20,000 draws.
 
     Raises
     ------
