@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import logging
 import os
@@ -35,6 +36,8 @@ class Dispatcher:
         Whether the manager was started by our launch, which mends the pairing of parameters and trials.
     experiment
         The experiment's configuration, as NNI passes it on; empty when it cannot be read.
+    since
+        When this process was started, in seconds since the epoch, at most a second late.
     """
 
     folder: Path
@@ -42,6 +45,7 @@ class Dispatcher:
     rest: Rest
     mended: bool
     experiment: Mapping[str, Any] = field(default_factory=dict)
+    since: float = 0.0
 
     @classmethod
     def current(
@@ -58,6 +62,7 @@ class Dispatcher:
             rest=Rest.of_channel(channel),
             mended=env.get(MENDED) == "1",
             experiment=_experiment(sys.argv if arguments is None else arguments),
+            since=_started() - 1.0,  # the kernel counts from a boot time in whole seconds
         )
 
     @property
@@ -146,6 +151,11 @@ def _parent(pid: int) -> int:
         return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def _started() -> float:
+    psutil: Any = importlib.import_module("psutil")  # NNI needs it too
+    return float(psutil.Process().create_time())
 
 
 def _experiment(arguments: Sequence[str]) -> dict[str, Any]:

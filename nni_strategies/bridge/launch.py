@@ -24,7 +24,7 @@ from pathlib import Path
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 
 PRELOADS: tuple[Path, ...] = tuple(
-    Path(__file__).resolve().parent / "preload" / name for name in ("pairing.js", "guard.js")
+    Path(__file__).resolve().parent / "preload" / name for name in ("pairing.js", "guard.js", "errors.js", "resume.js")
 )
 
 # Set by pairing.js in the manager, which hands it down to the tuner's process, and by mended() in this one.

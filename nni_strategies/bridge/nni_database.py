@@ -30,15 +30,15 @@ class Job:
         The number its parameters were given under; None for one that a user added.
     parameters
         What NNI *recorded* for it. On a manager that mixes pairs this is not what it ran with.
-    resumed
-        Whether a resumed manager took it up again.
+    resumed_at
+        When a resumed manager last took it up again, in seconds since the epoch; None for never.
     """
 
     id: str
     status: str
     parameter_id: int | None = None
     parameters: Mapping[str, Any] | None = None
-    resumed: bool = False
+    resumed_at: float | None = None
 
     @property
     def unfinished(self) -> bool:
@@ -73,19 +73,21 @@ def read_database(path: Path | str) -> Record:
         It is missing, locked for longer than a tuner may wait, or not NNI's.
     """
     with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=_PATIENCE)) as database:
-        events = database.execute("select trialJobId, event, data from TrialJobEvent order by rowid").fetchall()
+        events = database.execute(
+            "select trialJobId, event, data, timestamp from TrialJobEvent order by rowid"
+        ).fetchall()
         metrics = database.execute(
             "select trialJobId, parameterId, timestamp, data from MetricData where type = 'FINAL' order by rowid"
         ).fetchall()
     jobs: dict[str, Job] = {}
-    for job_id, event, data in events:
+    for job_id, event, data, milliseconds in events:
         if not job_id:
             continue
         job = jobs.get(job_id, Job(job_id, event))
         if event != "ADD_HYPERPARAMETER":
             job = replace(job, status="USER_CANCELED" if event == "USER_TO_CANCEL" else event)
         if event == "ADD_RESUMED":
-            job = replace(job, resumed=True)
+            job = replace(job, resumed_at=(milliseconds or 0) / 1000)
         packed = _loads(data)
         if isinstance(packed, dict) and isinstance(packed.get("parameters"), dict) and job.parameters is None:
             job = replace(job, parameter_id=packed.get("parameter_id"), parameters=packed["parameters"])

@@ -47,7 +47,7 @@ class Recovery:
     gained: int = 0
 
 
-def recover(study: Study, record: Record) -> Recovery:
+def recover(study: Study, record: Record, *, since: float = 0.0) -> Recovery:
     """Bring a study that was replayed from its journal to what NNI's database knows.
 
     Parameters
@@ -56,6 +56,9 @@ def recover(study: Study, record: Record) -> Recovery:
         Told about every result and failure it lacks; what it has is never changed.
     record
         Read after the resumed manager took up its unfinished trials.
+    since
+        When this manager started. It runs again what it took up itself; what an earlier one took up and never came
+        to start, NNI forgets.
     """
     owners = _Owners(study, record)
     known = len(study.finished)
@@ -72,7 +75,7 @@ def recover(study: Study, record: Record) -> Recovery:
     for job in record.jobs.values():
         trial = owners.of_job(job)
         if job.unfinished:
-            if job.resumed:
+            if job.resumed_at is not None and job.resumed_at >= since:
                 rerun[job.id] = trial
         elif job.id not in with_result and trial is not None and study.trials[trial].pending:
             study.fail(trial, f"NNI ended the trial as {job.status}, without a final result")

@@ -167,7 +167,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
     def _recover(self, study: Study, dispatcher: Dispatcher) -> None:
         try:
-            self._recovery = recover(study, read_database(dispatcher.database))
+            self._recovery = recover(study, read_database(dispatcher.database), since=dispatcher.since)
         except (sqlite3.Error, OSError) as error:
             _logger.warning("%s cannot be read (%s): the journal alone is resumed", dispatcher.database, error)
             return

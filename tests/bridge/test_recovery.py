@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -61,12 +62,13 @@ class Database:
         data = None
         if parameters is not None:
             data = json.dumps({"parameter_id": parameter_id, "parameters": parameters, "parameter_index": 0})
+        now = int(time.time() * 1000)
         with self._write() as database:
-            database.execute("insert into TrialJobEvent values (0, ?, ?, ?, '', 0, '', '')", (job, event, data))
+            database.execute("insert into TrialJobEvent values (?, ?, ?, ?, '', 0, '', '')", (now, job, event, data))
 
-    def final(self, job: str, parameter_id: int, metric: Any, time: float = 0.0) -> None:
+    def final(self, job: str, parameter_id: int, metric: Any, when: float = 0.0) -> None:
         data = json.dumps(json.dumps(metric))
-        row = (int(time * 1000), job, str(parameter_id), data)
+        row = (int(when * 1000), job, str(parameter_id), data)
         with self._write() as database:
             database.execute("insert into MetricData values (?, ?, ?, 'FINAL', 0, ?)", row)
 
@@ -203,6 +205,15 @@ class TestRecover:
         database.event("A", "SUCCEEDED")
         assert recover(study, read_database(database.path)).gained == 0
         assert study.trials[0].value == 7.0
+
+    def test_what_an_earlier_manager_took_up_and_never_started_is_issued_again(self, study, tmp_path):
+        # Killed twice: NNI's second resume passes over a trial whose last event is ADD_RESUMED.
+        database = Database(tmp_path)
+        database.event("A", "WAITING", study.trials[0].configuration, 0)
+        database.event("A", "ADD_RESUMED")
+        assert recover(study, read_database(database.path)).rerun == {"A": 0}
+        later = recover(study, read_database(database.path), since=time.time() + 1)
+        assert later.rerun == {} and later.reissue == (0, 1, 2, 3)
 
     @pytest.mark.parametrize("status", ["FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED", "SUCCEEDED"])
     def test_an_end_without_a_result_is_a_failure(self, study, tmp_path, status):

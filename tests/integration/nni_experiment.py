@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from nni_strategies.bridge.launch import mended_environment
 from nni_strategies.bridge.rest import Rest, RestError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -95,9 +96,7 @@ class Experiment:
             **variables,
         }
         if mended:
-            from nni_strategies.bridge.launch import node_options
-
-            self.environment["NODE_OPTIONS"] = node_options()
+            self.environment = mended_environment(self.environment)
         (folder / "nni-config").mkdir(parents=True, exist_ok=True)
         self.experiments.mkdir(exist_ok=True)
 
