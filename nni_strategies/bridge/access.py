@@ -9,6 +9,7 @@ of ``machineList`` reach the websockets of the trials, and everybody else needs 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import secrets
 import socket
@@ -57,6 +58,34 @@ def access_for(config: Mapping[str, Any], environment: Mapping[str, str] | None 
         "NNI_GUARD_PEERS": peers,
         "NNI_GUARD_TOKEN": given.get("NNI_GUARD_TOKEN") or secrets.token_urlsafe(16),
     }
+
+
+class WebUIAddress(logging.Filter):
+    """Correct what NNI prints as the web UI's addresses: it names every interface, where nobody listens.
+
+    Parameters
+    ----------
+    port, url_prefix
+        Of the web UI.
+    bind
+        The addresses that the manager listens on, comma separated, as in ``NNI_GUARD_BIND``.
+    """
+
+    def __init__(self, port: int, url_prefix: str | None, bind: str) -> None:
+        super().__init__()
+        hosts = [host.strip() for host in bind.split(",")]
+        path = f"{(url_prefix or '').strip('/')}/".lstrip("/")
+        self._message: str | None = None
+        if "*" not in hosts:
+            self._message = "Web UI: ${CYAN}" + " ".join(f"http://{host}:{port}/{path}" for host in hosts)
+        if hosts == [LOOPBACK]:
+            tunnel = f"ssh -L {port}:localhost:{port} {socket.gethostname()}"
+            self._message = f"{self._message} (from another machine: {tunnel})"
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if self._message is not None and str(record.msg).startswith("Web portal URLs"):
+            record.msg = self._message
+        return True
 
 
 def _services(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

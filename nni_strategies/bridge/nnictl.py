@@ -9,12 +9,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nni_strategies.bridge.access import access_for
+from nni_strategies.bridge.access import WebUIAddress, access_for
 from nni_strategies.bridge.launch import DEFAULT_PORT, checked_port, free_port, mended
 from nni_strategies.bridge.patience import ManagerNotStarted
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 
 _ATTEMPTS = 3
+
+_logger = logging.getLogger("nni.experiment")  # NNI's own: its handler prints to the terminal
 
 
 def create(
@@ -159,6 +161,8 @@ def _run(arguments: list[str], port: int | None, access: Mapping[str, str]) -> N
     for attempt in range(1, _ATTEMPTS + 1):
         chosen = free_port(DEFAULT_PORT) if port is None else checked_port(port)
         parsed = parser.parse_args([*arguments, "--port", str(chosen)])
+        address = WebUIAddress(chosen, getattr(parsed, "url_prefix", None), access["NNI_GUARD_BIND"])
+        _logger.addFilter(address)
         try:
             with mended(chosen, access):
                 parsed.func(parsed)
@@ -166,9 +170,11 @@ def _run(arguments: list[str], port: int | None, access: Mapping[str, str]) -> N
         except ManagerNotStarted as error:
             if attempt == _ATTEMPTS:
                 raise
-            logging.getLogger("nni.experiment").warning("start %d of %d failed: %s", attempt, _ATTEMPTS, error)
+            _logger.warning("start %d of %d failed: %s", attempt, _ATTEMPTS, error)
         except OSError as error:  # what `requests` raises; the experiment may be running: it is not started again
             raise NNIStrategiesError(f"NNI's manager on port {chosen} does not answer: {error}") from error
+        finally:
+            _logger.removeFilter(address)
 
 
 def _parser() -> Any:

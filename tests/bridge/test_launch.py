@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 import nni_node
 import pytest
 
-from nni_strategies.bridge.access import access_for
+from nni_strategies.bridge.access import WebUIAddress, access_for
 from nni_strategies.bridge.launch import (
     MENDED,
     PRELOADS,
@@ -168,6 +169,23 @@ def test_workers_from_unknown_addresses_are_refused_until_they_are_named():
     with pytest.raises(InvalidArgument, match=r"platform.*kubeflow.*NNI_GUARD_PEERS"):
         access_for(config, {})
     assert access_for(config, {"NNI_GUARD_PEERS": "192.0.2.50"})["NNI_GUARD_PEERS"] == "192.0.2.50"
+
+
+@pytest.mark.parametrize(
+    ("bind", "prefix", "shown"),
+    [
+        ("127.0.0.1", None, "Web UI: ${CYAN}http://127.0.0.1:8080/ (from another machine: ssh -L 8080:localhost:8080 "),
+        ("127.0.0.1, 192.0.2.1", "/my/", "Web UI: ${CYAN}http://127.0.0.1:8080/my/ http://192.0.2.1:8080/my/"),
+        ("*", None, "Web portal URLs: http://10.0.0.1:8080"),
+    ],
+)
+def test_the_address_shown_is_one_that_answers(bind, prefix, shown):
+    record = logging.makeLogRecord({"msg": "Web portal URLs: http://10.0.0.1:8080"})
+    other = logging.makeLogRecord({"msg": "Setting up..."})
+    for one in (record, other):
+        assert WebUIAddress(8080, prefix, bind).filter(one)
+    assert record.getMessage().startswith(shown)
+    assert other.getMessage() == "Setting up..."
 
 
 # ---- patience ------------------------------------------------------------------------------------------------
