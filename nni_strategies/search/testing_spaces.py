@@ -101,4 +101,4 @@ SMALL_SPACES: dict[str, SearchSpace] = {
 def objective(space: SearchSpace, configuration: Configuration) -> float:
     """Return a value in (0, 1) that depends on every parameter; the same in every process."""
     codes = space.encode([configuration])[0]
-    return 0.5 + 0.5 * math.sin(sum((i + 1) * 0.7 * code + 0.1 * code**2 for i, code in enumerate(codes.tolist())))
+    return 0.5 + 0.5 * math.sin(sum(math.sqrt(i + 2) * code + 0.1 * code**2 for i, code in enumerate(codes.tolist())))

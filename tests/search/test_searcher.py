@@ -1,0 +1,37 @@
+"""The contract's defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from nni_strategies.search.baselines import LocalSearch, RandomSearch
+from nni_strategies.search.searcher import SearcherConfig, Trial, UniformPrior
+from nni_strategies.search.testing_spaces import SPACES
+
+
+def test_a_trial_is_pending_until_it_has_a_value_or_failed() -> None:
+    assert Trial(0, {}).pending
+    assert not Trial(0, {}, value=0.0).pending
+    assert not Trial(0, {}, failure="x").pending
+
+
+def test_the_uniform_prior_is_the_space_itself() -> None:
+    space = SPACES["numbers"]
+    ours = UniformPrior(space).sample_codes(np.random.default_rng(0), 5)
+    np.testing.assert_array_equal(ours, space.sample_codes(np.random.default_rng(0), 5))
+
+
+def test_a_searcher_has_its_own_defaults_and_says_what_it_is() -> None:
+    assert RandomSearch(SPACES["flat"]).phase == "search"
+    assert repr(LocalSearch(SPACES["flat"])) == "LocalSearch(LocalSearchConfig(n_init=1, first_improvement=True))"
+
+
+def test_configurations_are_json() -> None:
+    @dataclass(frozen=True)
+    class Config(SearcherConfig):
+        a: int = 1
+        b: tuple[float, ...] = (0.5,)
+
+    assert Config().to_json() == {"a": 1, "b": (0.5,)}
