@@ -48,7 +48,12 @@ ASK_IN_ANOTHER_ORDER = """
 ASK_BEFORE_THE_ID_IS_KNOWN = """
   await submit(service, 'a');
   const early = [];
-  scripted.createTrial = async () => { early.push(ask('trial-early')); await ask('trial-0'); return 'trial-early'; };
+  scripted.createTrial = async () => {
+    early.push(ask('trial-early'));
+    await ask('trial-0');
+    await new Promise(resolve => setTimeout(resolve, 50)); // NNI takes its time to start a trial
+    return 'trial-early';
+  };
   await submit(service, 'b');
   await Promise.all(early);
 """
