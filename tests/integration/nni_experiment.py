@@ -12,7 +12,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,13 +23,75 @@ from typing import Any, TypeVar
 
 import yaml
 
-from nni_strategies.bridge.launch import mended_environment
+from nni_strategies.bridge.launch import free_port
 from nni_strategies.bridge.rest import Rest, RestError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 
 _T = TypeVar("_T")
+
+# Speaks NNI's trial protocol itself, since `import nni` would cost each trial 1.5 s. BODY uses `parameters`,
+# `report(value)` and `note(text)`, which appends a line to the file `started.txt` of the test's folder.
+_TRIAL = """
+import json, os, sys, time, urllib.request
+channel = os.environ["NNI_TRIAL_COMMAND_CHANNEL"]
+def send(command):
+    body = json.dumps(command).encode()
+    headers = {"Content-Type": "application/json"}
+    urllib.request.urlopen(urllib.request.Request(channel, body, headers, method="PUT"), timeout=30).read()
+def note(text):
+    with open(STARTED, "a") as file:
+        file.write(text + "\\n")
+def report(value):
+    metric = {"parameter_id": record["parameter_id"], "trial_job_id": os.environ["NNI_TRIAL_JOB_ID"], "type": "FINAL",
+              "sequence": 0, "value": json.dumps(value)}
+    send({"type": "metric", "metric": json.dumps(metric)})
+send({"type": "request_parameter"})
+record = json.loads(json.load(urllib.request.urlopen(channel, timeout=30))["parameter"])
+parameters = record["parameters"]
+note(json.dumps(parameters, sort_keys=True))
+BODY
+"""
+
+# A tuner without a wing: the project's bridge, and a searcher whose proposals depend on the results.
+_TUNER = """
+from nni_strategies.bridge.tuner import StudyTuner
+from nni_strategies.search.baselines import RegularizedEvolution
+
+class EvolutionTuner(StudyTuner):
+    searcher_class = RegularizedEvolution
+"""
+
+
+def evolution_config(folder: Path, space: Mapping[str, Any], body: str, **fields: Any) -> dict[str, Any]:
+    """Return the config of an experiment with regularized evolution whose trials run `body` (Python).
+
+    Parameters
+    ----------
+    fields
+        More fields of the config; `class_args` are the tuner's.
+    """
+    code = folder / "code"
+    code.mkdir(parents=True, exist_ok=True)
+    started = repr(str(folder / "started.txt"))
+    (code / "trial.py").write_text(_TRIAL.replace("STARTED", started).replace("BODY", body))
+    (code / "evolution_tuner.py").write_text(_TUNER)
+    class_args = {"seed": 1, "population": 3, "sample": 2, **fields.pop("class_args", {})}
+    return {
+        "searchSpace": dict(space),
+        "trialCommand": f"{sys.executable} -S trial.py",
+        "trialCodeDirectory": str(code),
+        "trialConcurrency": 1,
+        "maxTrialNumber": 6,
+        "tuner": {
+            "codeDirectory": str(code),
+            "className": "evolution_tuner.EvolutionTuner",
+            "classArgs": class_args,
+        },
+        "trainingService": {"platform": "local"},
+        **fields,
+    }
 
 
 def run_experiment(
@@ -66,16 +127,6 @@ def poll(look: Callable[[], _T | None], deadline: float, what: str) -> _T:
         pause.wait(0.1)
 
 
-def free_port() -> int:
-    """Return a port nothing listens on, whose successor is free too (NNI's remote mode needs both)."""
-    while True:
-        with socket.socket() as one, socket.socket() as two:
-            one.bind(("127.0.0.1", 0))
-            with suppress(OSError):
-                two.bind(("127.0.0.1", one.getsockname()[1] + 1))
-                return int(one.getsockname()[1])
-
-
 class Experiment:
     """One experiment and its processes; a context manager that stops it."""
 
@@ -83,7 +134,8 @@ class Experiment:
         self.folder = folder
         self.experiments = folder / "experiments"
         self.id = ""
-        self.port = free_port()
+        self.mended = mended
+        self.port = 0
         self.output = ""
         self._managers: list[int] = []
         self.environment = {
@@ -95,8 +147,6 @@ class Experiment:
             "OMP_NUM_THREADS": "1",
             **variables,
         }
-        if mended:
-            self.environment = mended_environment(self.environment)
         (folder / "nni-config").mkdir(parents=True, exist_ok=True)
         self.experiments.mkdir(exist_ok=True)
 
@@ -106,7 +156,7 @@ class Experiment:
         """Start it and learn its id."""
         path = self.folder / "config.yml"
         path.write_text(yaml.safe_dump({**config, "experimentWorkingDirectory": str(self.experiments)}))
-        self.output = self.nnictl("create", "--config", str(path), "--port", str(self.port))
+        self.output = self._start("create", "--config", str(path))
         found = re.search(r"Experiment ID: (?:\x1b\[\d+m)?(\w+)", self.output)
         assert found is not None, self.output
         self.id = found.group(1)
@@ -121,18 +171,38 @@ class Experiment:
 
     def resume(self) -> None:
         """``nnictl resume`` on a new port."""
-        self.port = free_port()
-        self.nnictl("resume", self.id, "--port", str(self.port), "--experiment_dir", str(self.experiments))
+        self._start("resume", self.id, "--experiment_dir", str(self.experiments))
         self._managers.append(self.manager)
+
+    def _start(self, action: str, *arguments: str) -> str:
+        """Run `nnictl`, or our own command where the manager is to be mended; on a new port.
+
+        `nnictl` gives a manager 3 s to start, which a busy machine does not keep: then it is tried again.
+        """
+        error = ""
+        for _ in range(3):
+            self.port = free_port()
+            port = ("--port", str(self.port))
+            if self.mended:
+                ours = "launch" if action == "create" else action
+                return self._run("nni_strategies.cli", ours, *arguments, *port)
+            try:
+                return self.nnictl(action, *arguments, *port)
+            except AssertionError as failed:
+                error = str(failed)
+        raise AssertionError(error)
 
     def nnictl(self, *arguments: str) -> str:
         """Run nnictl in this experiment's environment; its output."""
+        return self._run("nni.tools.nnictl.nnictl", *arguments)
+
+    def _run(self, module: str, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "nni.tools.nnictl.nnictl", *arguments],
+            [sys.executable, "-m", module, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=300,
         )
         text = done.stdout + done.stderr
         assert done.returncode == 0, text + self.log("nnictl_stderr.log")
@@ -210,6 +280,11 @@ class Experiment:
         text = path.read_text() if path.exists() else ""
         events = [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
         return [event for event in events if kind in (None, event["event"])]
+
+    def started(self) -> list[dict[str, Any]]:
+        """Return the parameters of every trial that began, in order (see :func:`evolution_config`)."""
+        path = self.folder / "started.txt"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def log(self, name: str) -> str:
         """Return one of ``dispatcher.log``, ``nnimanager.log``, ``nnictl_stderr.log``."""

@@ -1,0 +1,71 @@
+"""StudyTuner in real experiments: every way a trial can fail, exhaustion, and wrong class arguments."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.integration.nni_experiment import evolution_config, run_experiment
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
+
+KINDS = ["good", "exit 1", "killed", "silent", "twice", "nan", "text", "no default"]
+TRIAL = """
+kind = parameters["kind"]
+if kind == "exit 1":
+    sys.exit(1)
+elif kind == "killed":
+    os.kill(os.getpid(), 9)
+elif kind == "nan":
+    report(float("nan"))
+elif kind == "text":
+    report("garbage")
+elif kind == "no default":
+    report({"accuracy": 1})
+elif kind != "silent":
+    report({"default": 1.0, "accuracy": 0.5})
+    if kind == "twice":
+        report({"default": 2.0})
+"""
+
+
+def test_failing_trials_then_exhaustion_ends_the_experiment_under_plain_nnictl(tmp_path):
+    space = {"kind": {"_type": "choice", "_value": KINDS}}
+    config = evolution_config(tmp_path, space, TRIAL, trialConcurrency=2, maxTrialNumber=50)
+    with run_experiment(config, tmp_path, mended=False) as experiment:
+        experiment.wait_for("DONE", deadline=120)
+        assert len(experiment.trials()) == len(KINDS)
+        assert experiment.rest.get("experiment")["params"]["maxTrialNumber"] == len(KINDS)
+        kind_of = {e["trial"]: e["configuration"]["kind"] for e in experiment.journal("proposed")}
+        values = {kind_of[e["trial"]]: e["value"] for e in experiment.journal("finished")}
+        # the two last ones may have ended after the last request, when no tuner is asked any more
+        failed = {kind_of[e["trial"]] for e in experiment.journal("failed")}
+        assert values == {"good": 1.0, "twice": 1.0}
+        assert failed <= set(KINDS) - {"good", "twice"} and {"nan", "text", "no default"} <= failed
+        # plain nnictl mixes up concurrent trials: said once, where nnictl and the terminal show it
+        for log in ("dispatcher.log", "nnictl_stderr.log"):
+            assert experiment.log(log).count("nni_strategies launch") == 1
+        experiment.stop()
+        lost = {kind_of[e["trial"]] for e in experiment.journal("failed")}
+        assert lost == set(KINDS) - {"good", "twice"}  # settled when the tuner ends
+
+
+def test_wrong_class_arguments_end_it_at_once_with_the_reason(tmp_path):
+    space = {"a": {"_type": "choice", "_value": [1, 2]}}
+    config = evolution_config(tmp_path, space, "report(1)", class_args={"populaton": 3})
+    reason = "did you mean 'population'?"
+    with pytest.raises(AssertionError, match="did you mean 'population'"):  # ours refuses it before a start
+        run_experiment(config, tmp_path, mended=True)
+    with run_experiment(config, tmp_path, mended=False) as experiment:
+        experiment.wait_for("ERROR", deadline=8)  # NNI needs 10 s for a tuner that raises in its constructor
+        assert experiment.trials() == []
+        for log in ("dispatcher.log", "nnictl_stderr.log", "nnimanager.log"):
+            assert reason in experiment.log(log)
+
+
+def test_nothing_but_failures_end_it_with_the_reason_in_the_web_ui(tmp_path):
+    space = {"x": {"_type": "uniform", "_value": [0, 1]}}
+    config = evolution_config(tmp_path, space, "sys.exit(1)", trialConcurrency=4, maxTrialNumber=100)
+    with run_experiment(config, tmp_path, mended=True) as experiment:
+        experiment.wait_for("ERROR", deadline=120)
+        assert "20 trials in a row failed" in experiment.rest.get("check-status")["errors"][0]
+        assert len(experiment.trials()) < 30
