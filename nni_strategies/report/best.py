@@ -8,6 +8,7 @@ import json
 import os
 import pprint
 import re
+import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,9 +26,11 @@ Needs the packages the model is made of; the weights are fresh, the architecture
 """
 
 import importlib
+import sys
 
 from nni_strategies.compat import load_torchvision
 
+sys.path += {code!r}  # where the experiment's own modules are
 load_torchvision()  # NNI imports torchvision, which a CPU-only torch needs help with
 
 from nni.nas.space import model_context  # noqa: E402
@@ -97,6 +100,7 @@ def best_program(experiment: ExperimentRecord) -> str | None:
         metric=f"metric {best.metric:g}",
         module=module,
         name=name,
+        code=_code_path(experiment, module),
         arguments=_literal("model_args", arguments),
         keywords=_literal("model_kwargs", keywords),
         configuration=_literal("configuration", dict(best.configuration)),
@@ -133,19 +137,25 @@ def write_atomically(path: Path, text: str) -> Path:
     return path
 
 
-def model_class(model_space: Mapping[str, Any]) -> tuple[Any, list[Any], dict[str, Any]]:
-    """Import a model space's class; return it with the arguments it was built from.
+def model_class(experiment: ExperimentRecord) -> tuple[Any, list[Any], dict[str, Any]]:
+    """Import the class of an experiment's model space; return it with the arguments it was built from.
 
     Raises
     ------
     InvalidArgument
         It cannot be imported by name, or the arguments are no literals.
     """
+    model_space = experiment.model_space or {}
     module, name = _split_symbol(model_space.get("model_symbol"))
+    path = _code_path(experiment, module)
+    sys.path += path
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise InvalidArgument("model space", f"{module}.{name}", f"a class that can be imported ({error})") from error
+    finally:
+        for folder in path:
+            sys.path.remove(folder)
     return kind, *_arguments(model_space)
 
 
@@ -154,6 +164,15 @@ def _arguments(model_space: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any
     _literal("model_args", arguments)
     _literal("model_kwargs", keywords)
     return arguments, keywords
+
+
+def _code_path(experiment: ExperimentRecord, module: str) -> list[str]:
+    """Return the experiment's code directory if `module` is a file or package in it."""
+    root = experiment.code_directory
+    if root is None:
+        return []
+    first = root / module.partition(".")[0]
+    return [str(root)] if first.is_dir() or first.with_suffix(".py").is_file() else []
 
 
 def symbol_path(symbol: Any) -> str:

@@ -58,7 +58,7 @@ def figure(data: list[Figure], *, x: Figure, y: Figure, height: int = 340, **lay
         "xaxis": {**axis, **x},
         "yaxis": {**axis, **y},
     }
-    return {"data": [{"showlegend": False, **trace} for trace in data], "layout": {**common, **layout}}
+    return {"data": data, "layout": {**common, **layout}}
 
 
 def title(text: str) -> Figure:
@@ -77,18 +77,21 @@ def metric_range(values: Sequence[float], *, maximize: bool, reach: float = 1.5)
     if not len(array):
         return None, 0
     low, high = float(array.min()), float(array.max())
-    q1, q3 = np.quantile(array, [0.25, 0.75])
+    with np.errstate(over="ignore"):
+        q1, q3 = (float(q) for q in np.quantile(array, [0.25, 0.75]))
     if maximize:
-        fence = float(q1 - reach * (q3 - q1))
+        fence = q1 - reach * (q3 - q1)
         cut = int((array < fence).sum())
         low = float(array[array >= fence].min()) if 0 < cut < len(array) / 5 else low
     else:
-        fence = float(q3 + reach * (q3 - q1))
+        fence = q3 + reach * (q3 - q1)
         cut = int((array > fence).sum())
         high = float(array[array <= fence].max()) if 0 < cut < len(array) / 5 else high
     pad = 0.06 * (high - low) or abs(high) * 0.05 or 1.0
-    outside = int(((array < low) | (array > high)).sum())
-    return [low - pad, high + pad], outside
+    low, high = low - pad, high + pad
+    if not math.isfinite(high - low):
+        return None, 0
+    return [low, high], int(((array < low) | (array > high)).sum())
 
 
 def number(value: Any, digits: int = 4) -> str:

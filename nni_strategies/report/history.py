@@ -114,18 +114,40 @@ def _jobs(events: list[tuple[Any, ...]], metrics: list[tuple[Any, ...]]) -> tupl
     for timestamp, job, parameter_id, kind, data in metrics:
         number = int(parameter_id) if str(parameter_id).isdigit() else None
         reported.setdefault(job, []).append((int(timestamp), number, kind, _json(_json(data))))
-    jobs = [_job(name, history, reported.get(name, []), issued) for name, history in rows.items()]
+    ran = _parameter_ids(rows, reported)
+    jobs = [_job(name, ran[name], history, reported.get(name, []), issued) for name, history in rows.items()]
     return tuple(sorted(jobs, key=lambda job: job.started if job.started is not None else float("inf")))
+
+
+def _parameter_ids(
+    rows: Mapping[str, list[tuple[int, str, Any]]], reported: Mapping[str, list[tuple[int, int | None, str, Any]]]
+) -> dict[str, int | None]:
+    """Return what each trial ran: what it reported, else what NNI noted unless another trial reported that.
+
+    One trial that is displaced so gets the one id that is left over; of several, nobody can tell which ran which.
+    """
+    noted: dict[str, int | None] = {}
+    for name, history in rows.items():
+        ids = [int(c["parameter_id"]) for *_, c in history if isinstance(c, dict) and c.get("parameter_id") is not None]
+        noted[name] = ids[0] if ids else None
+    told = {name: next((n for _, n, *_ in metrics if n is not None), None) for name, metrics in reported.items()}
+    taken = {number for number in told.values() if number is not None}
+    displaced = [name for name, number in noted.items() if told.get(name) is None and number in taken]
+    left = {number for number in noted.values() if number is not None} - taken
+    left -= {number for name, number in noted.items() if told.get(name) is None and number not in taken}
+    ran = {name: number if told.get(name) is None else told[name] for name, number in noted.items()}
+    for name in displaced:
+        ran[name] = next(iter(left)) if len(displaced) == len(left) == 1 else None
+    return ran
 
 
 def _job(
     name: str,
+    parameter_id: int | None,
     history: list[tuple[int, str, Any]],
     reported: list[tuple[int, int | None, str, Any]],
     issued: Mapping[int, list[tuple[int, Any]]],
 ) -> Job:
-    noted = [int(c["parameter_id"]) for _, _, c in history if isinstance(c, dict) and c.get("parameter_id") is not None]
-    parameter_id = next((number for _, number, _, _ in reported if number is not None), noted[0] if noted else None)
     last_seen = max([*(row[0] for row in history), *(row[0] for row in reported)])
     versions = issued.get(parameter_id, []) if parameter_id is not None else []
     earlier = [parameters for timestamp, parameters in versions if timestamp <= last_seen]

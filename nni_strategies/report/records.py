@@ -84,6 +84,8 @@ class ExperimentRecord:
         NNI's search-space JSON; None for a model space.
     model_space
         ``model_symbol``, ``model_args`` and ``model_kwargs`` as NNI dumped them; None without a model space.
+    code_directory
+        Where its trials' own modules are; None where unknown.
     events
         The journal; empty without one.
     journal
@@ -101,6 +103,7 @@ class ExperimentRecord:
     ended: float | None = None
     search_space: Any = None
     model_space: Mapping[str, Any] | None = None
+    code_directory: Path | None = None
     events: Sequence[Event] = ()
     journal: Path | None = None
 
@@ -160,6 +163,7 @@ def combine(files: ExperimentFiles, events: Sequence[Event], history: History) -
         ended=history.ended,
         search_space=profile.get("searchSpace") or None,
         model_space=models[0] if models else None,
+        code_directory=Path(profile["trialCodeDirectory"]) if profile.get("trialCodeDirectory") else None,
         events=events,
         journal=files.journal,
     )

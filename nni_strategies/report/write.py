@@ -107,5 +107,5 @@ def _space(experiment: ExperimentRecord) -> SearchSpace:
     load_torchvision()
     from nni_strategies.space.from_nni import space_from_model_space
 
-    kind, arguments, keywords = model_class(experiment.model_space)
+    kind, arguments, keywords = model_class(experiment)
     return space_from_model_space(kind(*arguments, **keywords))

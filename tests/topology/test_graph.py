@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 import re
 from pathlib import Path
 
@@ -181,10 +180,8 @@ def without_zeros(unique: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(60)
-def test_nasbench201_against_its_unique_strings() -> None:
-    path = Path(os.environ.get("NNI_STRATEGIES_DATA", "../shared/data")) / "nasbench201/nasbench201_all.csv.gz"
-    if not path.exists():
-        pytest.skip(f"{path} is not on this machine (set NNI_STRATEGIES_DATA)")
+def test_nasbench201_against_its_unique_strings(data: Path) -> None:
+    path = data / "nasbench201" / "nasbench201_all.csv.gz"
     with gzip.open(path, "rt") as file:
         rows = list(csv.DictReader(file))
     graphs = []

@@ -1,0 +1,86 @@
+"""From an experiment's id to files, and the command that does it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from nni_strategies.cli import build
+from nni_strategies.commands.report import searchers
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.lanas.searcher import LaNASSearcher
+from nni_strategies.report.write import write_report
+from nni_strategies.search.journal import Journal
+from nni_strategies.search.study import Study
+from nni_strategies.space.from_json import space_from_json
+
+SPACE: dict[str, Any] = {f"edge_{i}_{i + 1}": {"_type": "choice", "_value": ["conv", "pool", "skip"]} for i in range(5)}
+
+
+@pytest.fixture(scope="module")
+def experiment(nni_folder_class, tmp_path_factory) -> Path:
+    """The folder of a LaNAS experiment of 24 trials."""
+    profile = {"experimentName": "cells", "searchSpace": SPACE, "tuner": {"name": "LaNAS"}}
+    nni = nni_folder_class(tmp_path_factory.mktemp("experiments") / "abcd1234", profile)
+    journal = Journal(nni.directory / "checkpoint" / "journal.jsonl")
+    study = Study(LaNASSearcher(space_from_json(SPACE)), seed=4, journal=journal)
+    for number in range(24):
+        trial = study.ask()
+        study.note("issued", trial=trial.id, run=0, parameter_id=number)
+        nni.event(10 * number, f"J{number}", "RUNNING", number, trial.configuration)
+        value = sum(op == "conv" for op in trial.configuration.values()) / 5
+        nni.metric(10 * number + 8, f"J{number}", number, {"default": value, "params": number})
+        nni.event(10 * number + 9, f"J{number}", "SUCCEEDED")
+        study.tell(trial.id, {"default": value, "params": number})
+    journal.close()
+    return nni.directory
+
+
+def test_a_report_with_the_tree(experiment: Path) -> None:
+    report = write_report(experiment.name, directory=experiment, searchers=searchers())
+    assert report.notes == ()
+    assert report.page == experiment / "report" / "report.html"
+    page = report.page.read_text()
+    assert 'id="tree"' in page
+    assert "root · 24" in page.replace("\\u00b7", "·")
+    assert json.loads(report.best[0].read_text())["trial"] == report.experiment.ranked[0].id
+
+
+def test_a_journal_of_another_space_costs_only_the_tree(experiment: Path, tmp_path: Path) -> None:
+    experiment = shutil.copytree(experiment, tmp_path / experiment.name)
+    with sqlite3.connect(experiment / "db" / "nni.sqlite") as database:
+        profile = {"experimentName": "cells", "searchSpace": {"other": SPACE["edge_0_1"]}}
+        database.execute("update ExperimentProfile set params = ?", (json.dumps(profile),))
+    report = write_report(experiment.name, directory=experiment, output=tmp_path / "out", searchers=searchers())
+    assert 'id="tree"' not in report.page.read_text()
+    (note,) = report.notes
+    assert "belongs to another search (space" in note
+
+
+def test_output_must_be_a_folder(experiment: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidArgument, match="a folder"):
+        write_report(experiment.name, directory=experiment, output=tmp_path / "file")
+
+
+def test_the_command_prints_what_it_wrote(experiment: Path, tmp_path: Path) -> None:
+    arguments = ["report", experiment.name, "--directory", str(experiment.parent), "--output", str(tmp_path / "out")]
+    result = CliRunner().invoke(build(), arguments)
+    assert result.exit_code == 0
+    assert result.stdout.split() == [str(tmp_path / "out" / name) for name in ("report.html", "best.json")]
+
+
+def test_unknown_id_ends_with_2_and_names_the_nearest(experiment: Path) -> None:
+    arguments = [sys.executable, "-m", "nni_strategies.cli", "report", "abcd1235", "-e", str(experiment.parent)]
+    done = subprocess.run(arguments, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "did you mean 'abcd1234'?" in done.stderr
+    assert "Traceback" not in done.stderr
