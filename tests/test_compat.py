@@ -13,6 +13,9 @@ import pytest
 from nni_strategies.compat import load_torchvision, tolerate_resume
 
 
+pytestmark = pytest.mark.timeout(60)  # NNI and torch are imported, 6 s on an idle machine
+
+
 def run(code: str, *, path: Path | None = None) -> str:
     """Run `code` in a fresh interpreter, with `path` first on its import path, and return what it printed."""
     if path is not None:
@@ -28,7 +31,6 @@ def test_importing_compat_imports_neither_torch_nor_nni():
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 def test_everything_but_the_compiled_operators_of_torchvision_works():
     code = """
 from nni_strategies.compat import load_torchvision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import traceback
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from nni_strategies.bridge.patience import ManagerNotStarted
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 
 _ATTEMPTS = 3
+_STOP_SECONDS = 60.0
 
 _logger = logging.getLogger("nni.experiment")  # NNI's own: its handler prints to the terminal
 
@@ -145,6 +147,7 @@ def _run_stopped(
     """Run ``nnictl resume`` or ``nnictl view`` with the access that the stopped experiment's config needs."""
     from nni.experiment.launcher import get_stopped_experiment_config_json
 
+    _wait_while_stopping(experiment)
     try:
         fields = get_stopped_experiment_config_json(experiment, str(experiment_dir) if experiment_dir else None)
     except Exception as error:  # a folder without a database, or with another's
@@ -153,6 +156,19 @@ def _run_stopped(
         raise InvalidArgument("id", experiment, "must be a stopped experiment; `nnictl experiment list --all` has them")
     folder = ["--experiment_dir", str(experiment_dir)] if experiment_dir else []
     _run([action, experiment, *options, *folder], port, access_for(fields))
+
+
+def _wait_while_stopping(experiment: str) -> None:
+    """Wait for a manager that was told to stop and takes some seconds: NNI refuses its experiment until then."""
+    from nni.tools.nnictl.config_utils import Experiments
+    from nni.tools.nnictl.nnictl_utils import update_experiment
+
+    deadline = time.monotonic() + _STOP_SECONDS
+    while time.monotonic() < deadline:
+        update_experiment()
+        if Experiments().get_all_experiments().get(experiment, {}).get("status") != "STOPPING":
+            return
+        time.sleep(0.2)
 
 
 def _run(arguments: list[str], port: int | None, access: Mapping[str, str]) -> None:

@@ -31,6 +31,8 @@ from nni_strategies.bridge.finding import Finding, ok
 from nni_strategies.bridge.register import register_algorithms, unregister_algorithms
 from nni_strategies.cli import build
 
+pytestmark = pytest.mark.timeout(60)  # NNI and torch are imported, 5 s on an idle machine
+
 # ---- Python and packages -------------------------------------------------------------------------------------
 
 
@@ -263,7 +265,6 @@ def test_the_exit_code_says_whether_something_must_be_mended(monkeypatch, state,
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 def test_this_installation_is_sound():
     findings = list(doctor.examine())
     assert [finding for finding in findings if finding.state == "problem"] == []

@@ -27,6 +27,8 @@ from nni_strategies.bridge.launch import (
 from nni_strategies.bridge.patience import ManagerNotStarted, _wait_until_listening, patient_start
 from nni_strategies.errors import InvalidArgument
 
+pytestmark = pytest.mark.timeout(60)  # NNI is imported, 2 s on an idle machine
+
 NODE = Path(nni_node.__path__[0]) / "node"
 
 # ---- environment ---------------------------------------------------------------------------------------------

@@ -14,6 +14,8 @@ from nni_strategies.bridge.nnictl import create, read_config
 from nni_strategies.cli import build
 from nni_strategies.errors import InvalidArgument
 
+pytestmark = pytest.mark.timeout(60)  # NNI is imported, 2 s on an idle machine
+
 GOOD = {
     "searchSpace": {"x": {"_type": "choice", "_value": [1, 2]}},
     "trialCommand": "true",
@@ -115,7 +117,6 @@ def test_bad_input_raises_our_error(tmp_path, monkeypatch, arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize("port", ["0", "65535"])
 def test_bad_input_ends_with_exit_code_2_and_one_message(tmp_path, port):
     path = write(tmp_path, yaml.safe_dump(GOOD))
