@@ -244,6 +244,7 @@ class _Config:
         options = {_plain(key): value for key, value in service.items()}
         platform, reuse = self._platform(), options.get("reusemode")
         concurrency = self.get("trialConcurrency", 1)
+        self._found.attempt(lambda: _check_platform(platform))
         if platform == "local" and reuse:
             self._problem("trainingService.reuseMode", reuse, "false for platform: local, where NNI 3.0 fails with it")
         mixes = platform == "local" or (platform == "remote" and not reuse)
@@ -274,6 +275,16 @@ class _Config:
     def _platform(self) -> str:
         service = self.get("trainingService")
         return str({_plain(k): v for k, v in service.items()}.get("platform")) if isinstance(service, Mapping) else ""
+
+
+def _check_platform(platform: str) -> None:
+    from nni.experiment.config import training_services
+    from nni.experiment.config.utils.internal import _get_ts_config_class  # knows registered ones too
+
+    if _get_ts_config_class(platform) is None:
+        found = {getattr(one, "platform", None) for one in vars(training_services).values() if isinstance(one, type)}
+        names = sorted(str(name) for name in found - {None})
+        raise InvalidArgument("trainingService.platform", platform, f"one of {', '.join(names)}", names)
 
 
 def _read_space(path: Path) -> Any:
