@@ -7,16 +7,14 @@ exit code 2, without a traceback.
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import typer
 
+from nni_strategies.commands import demo, doctor, launch, register, report, validate
 from nni_strategies.errors import NNIStrategiesError
 
 BAD_INPUT = 2
-
-_COMMANDS = ("demo", "launch", "validate", "register", "report", "doctor")
 
 
 def build() -> typer.Typer:
@@ -34,14 +32,8 @@ def build() -> typer.Typer:
     def _group() -> None:
         """LaNAS, TG-SAGE, IRLAS and NAT as plug-ins of NNI 3.0."""
 
-    for name in _COMMANDS:
-        try:
-            module = importlib.import_module(f"nni_strategies.commands.{name}")
-        except ModuleNotFoundError as error:
-            if error.name != f"nni_strategies.commands.{name}":
-                raise
-            continue  # not written yet
-        module.register(app)
+    for command in (demo, launch, validate, register, report, doctor):
+        command.register(app)
     return app
 
 

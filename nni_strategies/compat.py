@@ -14,7 +14,7 @@ from typing import Any
 
 # A torch.library.Library takes its definitions away when it is collected: this list keeps it alive.
 _libraries: list[Any] = []
-_loading = threading.Lock()
+_loading = threading.RLock()  # an import hook may lead back here
 
 
 def load_torchvision() -> ModuleType:

@@ -31,7 +31,7 @@ def test_help_names_every_command_without_importing_nni_or_torch():
     *text, end, heavy = done.stdout.splitlines()
     assert end == "exit 0"
     assert heavy == "[]"
-    for command in ("launch", "resume", "view", "doctor"):
+    for command in ("demo", "launch", "resume", "view", "validate", "register", "report", "doctor"):
         assert any(line.strip().startswith(command) for line in text), command
 
 

@@ -12,7 +12,6 @@ import pytest
 
 from nni_strategies.compat import load_torchvision, tolerate_resume
 
-
 pytestmark = pytest.mark.timeout(60)  # NNI and torch are imported, 6 s on an idle machine
 
 
@@ -60,7 +59,8 @@ import nni.nas.hub.pytorch
 
 def test_a_torchvision_that_imports_is_left_alone(tmp_path):
     (tmp_path / "torchvision.py").write_text("imports = globals().get('imports', 0) + 1")
-    code = "from nni_strategies.compat import load_torchvision as f\nprint(f().imports, f().imports, 'torch' in sys.modules)"
+    code = "from nni_strategies.compat import load_torchvision as load\n"
+    code += "print(load().imports, load().imports, 'torch' in sys.modules)"
     assert run(code, path=tmp_path) == "1 1 False"
 
 
