@@ -58,3 +58,15 @@ def count_models(engine: Any, n_models: int) -> None:
     inner = innermost(engine)
     if hasattr(inner, "_model_count"):
         inner._model_count = n_models
+
+
+def most_trials(engine: Any) -> int | None:
+    """Return the experiment's maximum number of trials as it is now, None for none or an engine without a manager.
+
+    The manager asks for a new trial whenever one ends, also when that many were submitted; it then never runs it.
+    """
+    experiment = experiment_of(engine)
+    if experiment is None:
+        return None
+    maximum = experiment.get_experiment_profile()["params"].get("maxTrialNumber")
+    return maximum if isinstance(maximum, int) else None

@@ -102,6 +102,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         self._models: dict[int, Any] = {}  # trial -> model, kept alive: NNI has weak references only
         self._trials: dict[int, int] = {}  # id of a model -> trial
         self._ended: dict[int, str] = {}  # trial -> how NNI ended it; no result yet
+        self._n_submitted = 0  # to this experiment, in all its runs
         self.problem: str | None = None
 
     def keep_in(self, path: Path | str) -> None:
@@ -111,9 +112,9 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
 
     @property
     def in_flight(self) -> int:
-        """Number of trials whose end is not known yet."""
+        """Number of submitted trials whose end is not known yet."""
         pending = self.study.pending if self.study is not None else []
-        return sum(trial.id not in self._ended for trial in pending)
+        return sum(trial.id in self._models and trial.id not in self._ended for trial in pending)
 
     def make_searcher(self, space: SearchSpace) -> Searcher:
         """Build the algorithm; a subclass that wraps one overrides this."""
@@ -203,7 +204,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
                 asked = time.monotonic()
                 try:
                     if idle or not self.engine.budget_available():
-                        return bool(idle and self.engine.budget_available())
+                        return bool(idle and self.engine.budget_available() and self._within_maximum())
                     unanswered = 0
                 except Exception as error:  # whatever the engine's connection raises
                     unanswered += 1
@@ -212,6 +213,10 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
                         return False
                     time.sleep(_BUDGET_POLL)
             time.sleep(_POLL)
+
+    def _within_maximum(self) -> bool:
+        maximum = nas_engine.most_trials(self.engine)
+        return maximum is None or self._n_submitted < maximum
 
     # -- submitting -------------------------------------------------------------------------------
 
@@ -238,6 +243,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         nas_engine.occupy(self.engine, len(recovery.rerun))
         # A trial that was run again may have ended before its model was adopted.
         recovery, _ = recover_experiment(study, self._view, experiment, say=False)
+        self._n_submitted = len(recovery.jobs)
         return list(recovery.reissue)
 
     def _freeze(self, study: Study, trial: Trial) -> Any:
@@ -270,6 +276,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
             if study.trials[trial.id].pending:
                 self._ended[trial.id] = f"failed: {error!r}"
             return True
+        self._n_submitted += 1
         parameter_id = nas_engine.last_parameter_id(self.engine)
         if parameter_id is not None:
             study.note("issued", trial=trial.id, run=self._run_number(study), parameter_id=parameter_id)

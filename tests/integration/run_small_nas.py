@@ -41,10 +41,12 @@ def main() -> None:
     experiment = experiment_class(SmallSpace(), evaluator, Random(seed=7), config, id=wanted["id"])
     ended = experiment.run_or_resume(wanted["port"])
     top = [[model.metric, model.sample] for model in experiment.export_top_models(3)]
-    rows = [
-        [job.status, job.hyperParameters[0].parameters["sample"], [m.data["default"] for m in job.finalMetricData or []]]
-        for job in experiment.list_trial_jobs()
-    ]
+    rows = []
+    for job in experiment.list_trial_jobs():
+        parameters = job.hyperParameters[0].parameters
+        shown = {label: parameters.get(label) for label in parameters["sample"]}
+        metrics = [metric.data["default"] for metric in job.finalMetricData or []]
+        rows.append({"status": job.status, "sample": parameters["sample"], "shown": shown, "metrics": metrics})
     experiment.stop()
     print(json.dumps({"ended": ended, "top": top, "rows": rows}), flush=True)
 

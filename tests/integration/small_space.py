@@ -12,10 +12,6 @@ from pathlib import Path
 
 import nni
 import torch
-
-import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
-
-# isort: split
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableLinear
 
 

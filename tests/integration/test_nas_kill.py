@@ -1,0 +1,141 @@
+"""A NAS experiment whose Python process and whose manager are killed: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nni_strategies.bridge.manager_process import find_managers
+from nni_strategies.search.baselines import RandomSearch
+from nni_strategies.search.journal import read
+from nni_strategies.search.study import Study
+from nni_strategies.space.from_nni import space_from_model_space
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # where trials find small_space too
+import nni_strategies.bridge.torchvision_first  # noqa: E402, F401
+
+# isort: split
+from nni_experiment import REPOSITORY, alive, free_port, poll  # noqa: E402
+from small_space import SmallSpace, value_of  # noqa: E402
+
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
+
+
+class Program:
+    """``run_small_nas.py`` in a process of its own, again and again on the same experiment."""
+
+    def __init__(self, folder: Path, **wanted: object) -> None:
+        self.folder = folder
+        self.log = folder / "evaluated.txt"
+        self.wanted = {"folder": str(folder), "id": "nas", "log": str(self.log), **wanted}
+        self.output = folder / "output.txt"
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{HERE}", "OMP_NUM_THREADS": "1"}
+        argument = json.dumps({**self.wanted, "port": free_port()})
+        with self.output.open("w") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", "run_small_nas.py", argument],
+                cwd=HERE, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True,
+            )  # fmt: skip
+
+    def result(self, seconds: float = 150) -> dict[str, Any]:
+        assert self.process is not None
+        self.process.wait(seconds)
+        lines = self.output.read_text().splitlines()
+        assert lines and lines[-1].startswith("{"), self.output.read_text()[-4000:]
+        return dict(json.loads(lines[-1]))
+
+    def kill_python(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def managers(self) -> list[int]:
+        return [process.pid for process in find_managers("nas", self.folder)]
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        path = self.folder / "nas" / "checkpoint" / "journal.jsonl"
+        return [event for event in read(path)[0] if event["event"] == kind] if path.exists() else []
+
+    def wait_for_finished(self, n: int) -> None:
+        poll(lambda: len(self.events("finished")) >= n or None, 120, f"{n} results in the journal")
+
+    def clean_up(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.kill_python()
+        for pid in self.managers():
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Program]:
+    program = Program(tmp_path, trials=8, concurrency=2, seconds=0.2)
+    yield program
+    program.clean_up()
+
+
+def uninterrupted(n: int) -> list[dict[str, str]]:
+    """The first proposals of the search, asked without NNI."""
+    study = Study(RandomSearch(space_from_model_space(SmallSpace())), seed=7)
+    return [study.ask().configuration for _ in range(n)]
+
+
+def test_killed_python_then_killed_manager(program: Program) -> None:
+    program.start()
+    poll(lambda: len(program.events("issued")) >= 4 or None, 120, "two trials ended and two more began")
+    program.kill_python()
+    assert len(program.managers()) == 1  # it survives, its trials too
+    before = {e["trial"]: e["value"] for e in program.events("finished")}
+
+    program.start()
+    program.wait_for_finished(5)
+    for pid in program.managers():
+        os.kill(pid, signal.SIGKILL)
+        poll(lambda pid=pid: not alive(pid) or None, 10, "the manager is gone")
+    assert program.process is not None
+    program.process.wait(90)  # it notices by itself, and says how to go on
+    assert "run_or_resume" in program.output.read_text()
+    before.update({e["trial"]: e["value"] for e in program.events("finished")})
+
+    program.start()
+    result = program.result()
+    assert result["ended"] is True
+
+    proposed = [e["configuration"] for e in program.events("proposed")]
+    assert proposed == uninterrupted(8)
+    finished = {e["trial"]: e["value"] for e in program.events("finished")}
+    assert len(program.events("finished")) == 8 == len(finished)
+    assert {trial: finished[trial] for trial in before} == before
+    assert finished == {i: value_of(c) for i, c in enumerate(proposed)}
+    assert program.events("failed") == []
+
+    times = Counter(map(int, program.log.read_text().split()))
+    assert set(times) == set(finished.values())
+    assert max(times.values()) <= 3  # cut off twice at most
+    assert all(times[int(before[trial])] == 1 for trial in list(before)[:2])
+    values = sorted(finished.values(), reverse=True)
+    assert [metric for metric, _ in result["top"]] == values[:3]
+    assert program.managers() == []
+
+    rows = [row for row in result["rows"] if row["metrics"]]
+    assert len(rows) == 8  # what the web UI shows
+    assert all(row["metrics"] == [value_of(row["sample"])] for row in rows)
+    assert all(row["shown"] == row["sample"] for row in rows)
+
+
+def test_sequence_without_nni_is_that_of_the_seed() -> None:
+    assert uninterrupted(4) == uninterrupted(6)[:4]
+    assert np.unique([value_of(c) for c in uninterrupted(64)]).size == 64
