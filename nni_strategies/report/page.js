@@ -8,3 +8,4 @@ for (const place of document.querySelectorAll(".figure")) {
 for (const details of document.querySelectorAll("details")) {
   details.addEventListener("toggle", () => details.querySelectorAll(".figure").forEach((f) => Plotly.Plots.resize(f)));
 }
+addEventListener("beforeprint", () => document.querySelectorAll(".figure").forEach((f) => Plotly.Plots.resize(f)));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from nni_strategies.report import figures
@@ -58,8 +59,19 @@ class TreeNode:
     leaf: bool
 
 
-def replayed_tree(events: Sequence[Event], searcher: Searcher) -> dict[str, Any] | None:
+def replayed_tree(
+    events: Sequence[Event], searcher: Searcher, path: Path | None = None
+) -> dict[str, Any] | None:
     """Replay a journal into a fresh searcher and return its tree; None when it has none to tell.
+
+    Parameters
+    ----------
+    events
+        The journal, its header first.
+    searcher
+        Of the algorithm and configuration that wrote it, in its initial state.
+    path
+        Where the journal came from, for messages: it is not touched.
 
     Raises
     ------
@@ -69,6 +81,7 @@ def replayed_tree(events: Sequence[Event], searcher: Searcher) -> dict[str, Any]
     if not events or not isinstance(searcher, DescribesTree):
         return None
     journal = Journal()
+    journal.path = path
     journal.events.extend(events)
     header = events[0]
     Study(searcher, seed=header["seed"], journal=journal, maximize=header["maximize"])

@@ -93,7 +93,7 @@ def _tree(
         return None
     try:
         searcher = kind(_space(experiment), kind.Config(**experiment.config))
-        return replayed_tree(experiment.events, searcher)
+        return replayed_tree(experiment.events, searcher, experiment.journal)
     except NNIStrategiesError as error:
         notes.append(f"The search tree cannot be shown: {error}")
     except Exception as error:  # a model space may be anybody's code; the rest of the report does not depend on it
