@@ -1,7 +1,10 @@
-"""How a search that has nothing left to propose ends its experiment.
+"""What a tuner changes in its experiment: how it ends when nothing is left to propose, and its search space back.
 
 NNI 3.0 stays at ``TUNER_NO_MORE_TRIAL`` for ever after a tuner's last proposal; its status becomes ``DONE`` only when
-the maximum number of trials is reached. So the maximum is lowered to the number of trials there are.
+the maximum number of trials is reached. So the maximum is lowered to the number of trials there are. A search space
+that was changed while the experiment runs is in NNI's profile even if the tuner refuses it, so it is put back.
+
+Both happen in a thread: the dispatcher must not be blocked, and the manager answers between its own steps only.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from nni_strategies.bridge.rest import Rest, RestError
@@ -21,9 +24,7 @@ _PAUSE = 1.0  # seconds between tries, while the manager is busy
 
 
 def end_experiment(rest: Rest, issued: Collection[int]) -> threading.Thread:
-    """Lower the experiment's maximum number of trials to those there are, in a thread of its own.
-
-    The dispatcher must not be blocked: the manager answers REST only between its own steps.
+    """Lower the experiment's maximum number of trials to those there are.
 
     Parameters
     ----------
@@ -35,9 +36,28 @@ def end_experiment(rest: Rest, issued: Collection[int]) -> threading.Thread:
     threading.Thread
         Started; a daemon.
     """
-    thread = threading.Thread(target=_lower_maximum, args=(rest, frozenset(issued)), name="exhaustion", daemon=True)
-    thread.start()
-    return thread
+    given = frozenset(issued)
+
+    def lower() -> str:
+        profile = rest.get("experiment")
+        maximum = count_trials(rest.get("trial-jobs"), given)
+        profile["params"]["maxTrialNumber"] = maximum
+        rest.put("experiment?update_type=MAX_TRIAL_NUM", profile)
+        return f"nothing is left to propose: the experiment ends after its {maximum} trials"
+
+    return _insist(lower, "the experiment cannot be ended: stop it with nnictl stop")
+
+
+def restore_search_space(rest: Rest, search_space: Any) -> threading.Thread:
+    """Put the search space the study has into the experiment's profile; returns the thread, started."""
+
+    def restore() -> str:
+        profile = rest.get("experiment")
+        profile["params"]["searchSpace"] = search_space
+        rest.put("experiment?update_type=SEARCH_SPACE", profile)
+        return "the search space is what it was"
+
+    return _insist(restore, "NNI's profile holds another search space: it cannot be resumed")
 
 
 def count_trials(jobs: Iterable[Mapping[str, Any]], issued: Collection[int]) -> int:
@@ -47,18 +67,20 @@ def count_trials(jobs: Iterable[Mapping[str, Any]], issued: Collection[int]) -> 
     return len(rows) + len(set(issued) - listed)
 
 
-def _lower_maximum(rest: Rest, issued: Collection[int]) -> None:
-    pause = threading.Event()
-    for attempt in range(_TRIES):
-        try:
-            profile = rest.get("experiment")
-            maximum = count_trials(rest.get("trial-jobs"), issued)
-            profile["params"]["maxTrialNumber"] = maximum
-            rest.put("experiment?update_type=MAX_TRIAL_NUM", profile)
-        except (RestError, KeyError, TypeError, ValueError) as error:
-            if attempt == _TRIES - 1:
-                _logger.error("the experiment cannot be ended (%s); stop it with nnictl stop", error)
-            pause.wait(_PAUSE)
-        else:
-            _logger.info("nothing is left to propose: the experiment ends after its %d trials", maximum)
-            return
+def _insist(change: Callable[[], str], otherwise: str) -> threading.Thread:
+    """Try a change again while the manager is busy; log what came of it."""
+
+    def work() -> None:
+        pause = threading.Event()
+        for attempt in range(_TRIES):
+            try:
+                _logger.info("%s", change())
+                return
+            except (RestError, KeyError, TypeError, ValueError) as error:
+                if attempt == _TRIES - 1:
+                    _logger.error("%s (%s)", otherwise, error)
+                pause.wait(_PAUSE)
+
+    thread = threading.Thread(target=work, name="change-experiment", daemon=True)
+    thread.start()
+    return thread

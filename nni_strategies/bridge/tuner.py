@@ -31,7 +31,7 @@ from nni.tuner import Tuner
 
 from nni_strategies.bridge.class_args import ClassArgs, read_class_args
 from nni_strategies.bridge.dispatcher import Dispatcher, speak_on_stderr, watch_parent
-from nni_strategies.bridge.exhaustion import end_experiment
+from nni_strategies.bridge.exhaustion import end_experiment, restore_search_space
 from nni_strategies.bridge.nni_database import read_database
 from nni_strategies.bridge.recovery import Recovery, recover
 from nni_strategies.bridge.reruns import stop_needless
@@ -106,6 +106,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         self._reissue: list[int] = []
         self._withhold = 0
         self._run = 0
+        self._search_space: Any = None
         self._warned = False
         if self._dispatcher is not None:
             speak_on_stderr()
@@ -130,12 +131,23 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         with self._refusing(), self._lock:
             if self._refusal is not None:
                 return
-            space = space_from_json(search_space)
-            if self.study is None:
-                self.study = self._open(space)
-            elif space.hash != self.study.space.hash:
-                self.counts["changed spaces"] += 1
-                _logger.error("the search space of a running search cannot change; it goes on in the one it began with")
+            if self.study is not None:
+                self._keep_space(self.study, search_space)
+                return
+            self.study = self._open(space_from_json(search_space))
+            self._search_space = search_space
+
+    def _keep_space(self, study: Study, search_space: Any) -> None:
+        """Refuse another space, and give NNI back the one there is: it would resume with the other."""
+        try:
+            if space_from_json(search_space).hash == study.space.hash:
+                return
+        except NNIStrategiesError:
+            pass
+        self.counts["changed spaces"] += 1
+        _logger.error("the search space of a running search cannot change: it goes on in the one it began with")
+        if self._dispatcher is not None:
+            restore_search_space(self._dispatcher.rest, self._search_space)
 
     def _open(self, space: SearchSpace) -> Study:
         assert self._args is not None  # a refusal came first

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import nni_strategies.bridge.exhaustion as exhaustion
-from nni_strategies.bridge.exhaustion import count_trials, end_experiment
+from nni_strategies.bridge.exhaustion import count_trials, end_experiment, restore_search_space
 from nni_strategies.bridge.reruns import stop_needless
 from nni_strategies.bridge.rest import Rest, RestError
 
@@ -80,6 +80,12 @@ def test_the_maximum_is_lowered_in_spite_of_a_busy_manager(manager, monkeypatch)
     assert thread.daemon
     puts = [(path, body) for method, path, body in manager.calls if method == "PUT"]
     assert puts == [("experiment?update_type=MAX_TRIAL_NUM", {"id": "x", "params": {"maxTrialNumber": 3}})]
+
+
+def test_the_search_space_is_put_back(manager):
+    manager.answers = {"experiment": {"params": {"searchSpace": {"y": 1}}}}
+    restore_search_space(manager.rest, {"x": 1}).join(8)
+    assert manager.calls[-1] == ("PUT", "experiment?update_type=SEARCH_SPACE", {"params": {"searchSpace": {"x": 1}}})
 
 
 def test_a_manager_that_is_gone_is_reported_once(monkeypatch, caplog):

@@ -310,6 +310,22 @@ class TestUnderNNI:
         monkeypatch.setattr(one.study, "ask", lambda: 1 / 0)
         assert "ZeroDivisionError" in self.report(one)[0]
 
+    def test_a_trial_that_nni_ran_again_and_that_failed(self, started, tmp_path):
+        # NNI tells a tuner the results of such trials, but not their ends: the database has them.
+        one = started()
+        parameters = one.generate_multiple_parameters([0])[0]
+        database = Database(tmp_path)
+        database.event("A", "WAITING", parameters, 0)
+        database.event("A", "ADD_RESUMED")
+        again = started("resume")
+        assert again.generate_multiple_parameters([1]) == []  # the place is taken
+        database.event("A", "RUNNING")
+        assert len(again.generate_multiple_parameters([2])) == 1
+        assert again.study.trials[0].pending
+        database.event("A", "FAILED")
+        assert len(again.generate_multiple_parameters([3])) == 1
+        assert "FAILED" in again.study.trials[0].failure
+
     def test_a_database_that_cannot_be_read_leaves_the_journal(self, started, tmp_path, caplog):
         run(started(), range(2))
         (tmp_path / "db").mkdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.nni_experiment import evolution_config, run_experiment
+from tests.integration.nni_experiment import evolution_config, poll, run_experiment
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -62,10 +62,17 @@ def test_wrong_class_arguments_end_it_at_once_with_the_reason(tmp_path):
             assert reason in experiment.log(log)
 
 
-def test_nothing_but_failures_end_it_with_the_reason_in_the_web_ui(tmp_path):
+def test_a_changed_space_is_refused_and_nothing_but_failures_ends_it_with_the_reason(tmp_path):
     space = {"x": {"_type": "uniform", "_value": [0, 1]}}
     config = evolution_config(tmp_path, space, "sys.exit(1)", trialConcurrency=4, maxTrialNumber=100)
     with run_experiment(config, tmp_path, mended=True) as experiment:
+        poll(experiment.trials, 40, "the first trial")  # before the tuner is connected NNI does not answer this
+        profile = experiment.rest.get("experiment")
+        profile["params"]["searchSpace"] = {"y": space["x"]}
+        experiment.rest.put("experiment?update_type=SEARCH_SPACE", profile)
+        poll(lambda: "cannot change" in experiment.log("dispatcher.log"), 20, "the changed space is refused")
+        restored = {"searchSpace": space}.items()
+        poll(lambda: restored <= experiment.rest.get("experiment")["params"].items(), 20, "the space is put back")
         experiment.wait_for("ERROR", deadline=120)
         assert "20 trials in a row failed" in experiment.rest.get("check-status")["errors"][0]
         assert len(experiment.trials()) < 30
