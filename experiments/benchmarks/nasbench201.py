@@ -137,8 +137,8 @@ def main() -> None:
 
         write(RESULTS)
         return
-    groups = {"OURS": OURS, "ABLATION": ABLATION, "PEERS": PEERS}
-    methods = [name for given in args.methods for name in (groups[given] if given in groups else [given])]
+    groups: dict[str, Any] = {"OURS": OURS, "ABLATION": ABLATION, "PEERS": PEERS}
+    methods = [name for given in args.methods for name in groups.get(given, [given])]
     for name in methods:
         if name not in METHODS:
             raise InvalidArgument("--methods", name, f"names of {list(METHODS)}", METHODS)
