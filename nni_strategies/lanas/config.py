@@ -99,6 +99,8 @@ class LaNASConfig(SearcherConfig):
         Whether groups of choices with the same values also enter by how often each value is used.
     histogram_groups
         The groups as lists of labels; None for choices with equal values and labels equal up to numbers or letters.
+    quadratic
+        Whether numbers also enter the splits squared, so that a region in the middle of a range is one boundary.
     stagnation
         After so many results without a new best, constraints are dropped at random; 0 for never.
     n_parents, n_candidates, enough_candidates
@@ -136,6 +138,7 @@ class LaNASConfig(SearcherConfig):
     local_sampler: str = AS_PRESET
     histogram: bool = AS_PRESET
     histogram_groups: Sequence[Sequence[str]] | None = AS_PRESET
+    quadratic: bool = AS_PRESET
     stagnation: int = AS_PRESET
     n_parents: int = AS_PRESET
     n_candidates: int = AS_PRESET
@@ -166,8 +169,9 @@ class LaNASConfig(SearcherConfig):
                 raise InvalidArgument(name, value, f"a number from {least:g} to {most:g}")
         if self.n_init is not None:
             _check_integer("n_init", self.n_init, 1, 1_000_000)
-        if not isinstance(self.histogram, bool):
-            raise InvalidArgument("histogram", self.histogram, "true or false")
+        for name in ("histogram", "quadratic"):
+            if not isinstance(getattr(self, name), bool):
+                raise InvalidArgument(name, getattr(self, name), "true or false")
         groups = self.histogram_groups
         if groups is not None and not (isinstance(groups, (list, tuple)) and all(map(_is_label_list, groups))):
             raise InvalidArgument("histogram_groups", groups, "a list of lists of labels")

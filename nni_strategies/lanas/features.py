@@ -2,7 +2,8 @@
 
 One row is the space's encoding (one-hot, k-hot, scaled quantiles) followed by histograms: for each group of choices
 with the same list of values, how often each value is used. A histogram says "three convolutions in the cell" at once,
-where the one-hot columns have to learn it edge by edge.
+where the one-hot columns have to learn it edge by edge. Numbers also enter squared: a good region in the middle of a
+range is then one boundary of a linear split, which else could only say "more" or "less".
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.space.encoding import Encoder, histograms, value_groups
-from nni_strategies.space.parameters import Codes, Subset
+from nni_strategies.space.parameters import Codes, Numerical, Subset
 from nni_strategies.space.search_space import SearchSpace
 
 Matrix = npt.NDArray[np.float32]
 
 
 class Features:
-    """Codes -> feature matrix ``[n, n_encoded + n_counts]``.
+    """Codes -> feature matrix ``[n, n_encoded + n_counts + n_squares]``.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ class Features:
         Whether to add histograms.
     groups
         Lists of labels to be counted together; None finds them by values and labels.
+    quadratic
+        Whether to add the squares of the scaled quantiles of numbers.
 
     Raises
     ------
@@ -39,7 +42,11 @@ class Features:
     """
 
     def __init__(
-        self, space: SearchSpace, histogram: bool = True, groups: Sequence[Sequence[str]] | None = None
+        self,
+        space: SearchSpace,
+        histogram: bool = True,
+        groups: Sequence[Sequence[str]] | None = None,
+        quadratic: bool = True,
     ) -> None:
         self.space = space
         self._encoder = Encoder(space)
@@ -49,8 +56,12 @@ class Features:
         self.n_encoded = len(self.names)
         for group in self.groups:
             self.names += [f"number of {choice} in {group.labels[0]}, …" for choice in group.choices]
+        self.count_columns = np.arange(self.n_encoded, len(self.names))
         position = {label: i for i, label in enumerate(space.labels)}
         self.parameter_of_column = np.array([position[label] for label, _ in self._encoder.columns])
+        numbers = [position[p.label] for p in space.parameters if isinstance(p, Numerical)]
+        self._squared = np.flatnonzero(np.isin(self.parameter_of_column, numbers)) if quadratic else np.arange(0)
+        self.names += [f"{self.names[i]} squared" for i in self._squared]
 
     @property
     def n_columns(self) -> int:
@@ -59,8 +70,12 @@ class Features:
 
     def transform(self, codes: Codes) -> Matrix:
         """Return the features ``[n, n_columns]`` of codes ``[n, n_codes]``."""
-        encoded = self._encoder.transform(codes)
-        return np.hstack([encoded, histograms(codes, self.groups)]) if self.groups else encoded
+        parts = [self._encoder.transform(codes)]
+        if self.groups:
+            parts.append(histograms(codes, self.groups))
+        if len(self._squared):
+            parts.append(np.square(parts[0][:, self._squared]))
+        return np.hstack(parts) if len(parts) > 1 else parts[0]
 
     def distance_scales(self) -> npt.NDArray[np.float64]:
         """Return scales ``[n_encoded]`` that make the squared distance of two values of a choice 0 or 1.

@@ -44,11 +44,11 @@ class HammingHistogramKernel:
     """
 
     def __init__(self, features: Features) -> None:
-        self._n_encoded = features.n_encoded
+        self._n_encoded, self._count_columns = features.n_encoded, features.count_columns
         self._scales = features.distance_scales()
         self._parameter = features.parameter_of_column
         self._n_parameters = d = len(features.space.parameters)
-        self.has_histogram = features.n_columns > features.n_encoded
+        self.has_histogram = len(self._count_columns) > 0
         weights = np.full(d, np.log(_START_WEIGHT / d))
         histogram = np.log([_START_HISTOGRAM, _START_HISTOGRAM]) if self.has_histogram else np.zeros(0)
         self.start = np.concatenate([weights, histogram, [np.log(_START_NOISE)]])
@@ -59,7 +59,7 @@ class HammingHistogramKernel:
         encoded = x[:, : self._n_encoded] * (self._scales * weights[self._parameter])
         parts = [encoded, np.einsum("ij,ij->i", encoded, encoded)]
         if self.has_histogram:
-            counts = x[:, self._n_encoded :] * np.exp(0.5 * theta[self._n_parameters + 1] - 0.5 * np.log(2.0))
+            counts = x[:, self._count_columns] * np.exp(0.5 * theta[self._n_parameters + 1] - 0.5 * np.log(2.0))
             parts += [counts, np.einsum("ij,ij->i", counts, counts)]
         return tuple(parts)
 

@@ -16,7 +16,7 @@ from nni_strategies.space.parameters import Categorical, Codes
 if TYPE_CHECKING:
     from nni_strategies.lanas.features import Features
     from nni_strategies.lanas.tree import LatentActionTree, Node
-    from nni_strategies.space.search_space import SearchSpace
+    from nni_strategies.space.search_space import Configuration, SearchSpace
 
 _LARGEST = 1_000_000
 _CHUNK = 65_536
@@ -36,8 +36,10 @@ def fingerprint(pool: Any) -> Any:
     return {"size": len(pool), "sha256": digest}
 
 
-def load_pool(pool: Any, space: SearchSpace) -> Codes:
+def load_pool(pool: Any, space: SearchSpace) -> tuple[Codes, list[Configuration] | None]:
     """Return the codes ``[n, n_codes]`` of a pool, without repetitions, in the given order.
+
+    Beside them are the configurations as they were given; None where codes were given.
 
     Raises
     ------
@@ -54,7 +56,8 @@ def load_pool(pool: Any, space: SearchSpace) -> Codes:
     if not 1 <= len(codes) <= _LARGEST:
         raise InvalidArgument("pool", len(codes), f"1 to {_LARGEST} configurations")
     _, first = np.unique(codes, axis=0, return_index=True)
-    return codes[np.sort(first)]
+    first.sort()
+    return codes[first], None if isinstance(data, np.ndarray) else [dict(data[i]) for i in first]
 
 
 def _read(path: Path) -> Any:
@@ -100,10 +103,15 @@ class Pool:
         The members, all different, ``[n, n_codes]``.
     features
         Codes -> features.
+    configurations
+        The members as they were given; decoded when None (numbers then differ by rounding).
     """
 
-    def __init__(self, codes: Codes, features: Features) -> None:
+    def __init__(
+        self, codes: Codes, features: Features, configurations: list[Configuration] | None = None
+    ) -> None:
         self.codes = codes
+        self._configurations = configurations
         self._features = features
         self.left = np.ones(len(codes), dtype=bool)
         self._leaf = np.zeros(len(codes), dtype=np.int32)
@@ -121,6 +129,12 @@ class Pool:
         place = np.minimum(np.searchsorted(self._hashes, _row_hashes(codes)), len(self._order) - 1)
         index = self._order[place]
         return np.where((np.abs(self.codes[index] - codes) < 1e-9).all(axis=1), index, -1)
+
+    def configuration(self, codes: Codes) -> Configuration:
+        """Return the member that a row ``[1, n_codes]`` is."""
+        if self._configurations is None:
+            return self._features.space.decode(codes)[0]
+        return dict(self._configurations[int(self.find(codes)[0])])
 
     def take(self, codes: Codes) -> None:
         """Cross out the members among rows ``[n, n_codes]``."""

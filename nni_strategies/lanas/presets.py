@@ -29,6 +29,7 @@ DEFAULTS: dict[str, Any] = {
     "local_sampler": "gp",
     "histogram": True,
     "histogram_groups": None,
+    "quadratic": True,
     "stagnation": 10,
     "n_parents": 30,
     "n_candidates": 300,
@@ -47,6 +48,7 @@ _PAPER: dict[str, Any] = {
     "min_leaf": 1,
     "local_sampler": "uniform",
     "histogram": False,
+    "quadratic": False,
     "stagnation": 0,
 }
 
@@ -67,6 +69,7 @@ def _lamcts(cp: float, leaf_size: int, kernel: str, gamma: str, n_init: int) -> 
         "cp": cp,
         "ucb": "sqrt",
         "histogram": False,
+        "quadratic": False,
         "stagnation": 0,
     }
 

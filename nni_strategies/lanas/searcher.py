@@ -22,12 +22,13 @@ from nni_strategies.lanas.config import LaNASConfig
 from nni_strategies.lanas.features import Features
 from nni_strategies.lanas.gp import GaussianProcess
 from nni_strategies.lanas.kernel import HammingHistogramKernel
+from nni_strategies.lanas.numerical_sampler import NumericalSampler
 from nni_strategies.lanas.pool import Pool, load_pool
 from nni_strategies.lanas.region import Region, draw_inside
 from nni_strategies.lanas.results import Results
 from nni_strategies.lanas.tree import LatentActionTree, Node
 from nni_strategies.search.searcher import Prior, Searcher, SearcherConfig, Trial, UniformPrior
-from nni_strategies.space.parameters import Codes
+from nni_strategies.space.parameters import Codes, Numerical
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
 _DRAW = 64
@@ -59,9 +60,12 @@ class LaNASSearcher(Searcher):
 
     def __init__(self, space: SearchSpace, config: SearcherConfig | None = None, *, prior: Prior | None = None) -> None:
         super().__init__(space, config, prior=prior)
-        self.features = Features(space, self.config.histogram, self.config.histogram_groups)
+        self.features = Features(space, self.config.histogram, self.config.histogram_groups, self.config.quadratic)
         self.results = Results(self.features)
-        self.pool = Pool(load_pool(self.config.pool, space), self.features) if self.config.pool is not None else None
+        self.pool: Pool | None = None
+        if self.config.pool is not None:
+            codes, configurations = load_pool(self.config.pool, space)
+            self.pool = Pool(codes, self.features, configurations)
         self.relaxed = 0
         self.n_init = self._initial_draws()
         self._pending: dict[int, Codes] = {}
@@ -73,6 +77,16 @@ class LaNASSearcher(Searcher):
         kernel = HammingHistogramKernel(self.features)
         self._surrogate = GaussianProcess(
             kernel, self.config.gp_points, self.config.gp_fit_points, self.config.gp_steps
+        )
+        self._numerical = self._numerical_sampler()
+
+    def _numerical_sampler(self) -> NumericalSampler | None:
+        numbers = any(isinstance(parameter, Numerical) for parameter in self.space.parameters)
+        if not numbers or self.pool is not None or self.config.local_sampler != "gp":
+            return None
+        config = self.config
+        return NumericalSampler(
+            self.space, self.prior, self.features, config.n_candidates, config.gp_points, config.gp_fit_points
         )
 
     def _initial_draws(self) -> int:
@@ -114,11 +128,13 @@ class LaNASSearcher(Searcher):
     def _learn(self, codes: Codes, value: float) -> None:
         self.results.add(codes, value)
         n = self.results.n
+        if self._numerical is not None:
+            self._numerical.trust_region.add(value, searching=n > self.n_init)
         every = max(self.config.relearn_every, int(n * self.config.relearn_fraction))
         if n < self.n_init or (self._n_learned and n - self._n_learned < every):
             return
         self._n_learned = n
-        if self.config.local_sampler == "gp":
+        if self.config.local_sampler == "gp" and self._numerical is None:
             # Seeded by what is known, so that a replay takes the same steps.
             rng = np.random.default_rng([n, zlib.crc32(self.results.codes.tobytes())])
             self._surrogate.relearn(self.results.x, self.results.values, rng)
@@ -127,7 +143,7 @@ class LaNASSearcher(Searcher):
 
     def propose(self, rng: np.random.Generator) -> Configuration:
         codes = self._draw_blindly(rng) if self.phase == "initial" else self._search(rng)
-        return self.space.decode(codes)[0]
+        return self.space.decode(codes)[0] if self.pool is None else self.pool.configuration(codes)
 
     @property
     def tree(self) -> LatentActionTree:
@@ -151,6 +167,8 @@ class LaNASSearcher(Searcher):
         while True:
             node = nodes[-1]
             found = self._inside(node, rng)
+            if self._numerical is not None and len(found):
+                return found
             if len(found):
                 chosen = self._pick(found, node, rng)
                 return found[chosen : chosen + 1]
@@ -185,6 +203,9 @@ class LaNASSearcher(Searcher):
             return draw_inside(region, self.prior, members[region.contains(members)], self._fresh, rng)[:1]
         inside = node.members if len(node.members) > 1 else range(self.results.n)
         parents = self.results.codes[best_members(inside, values, self.config.n_parents)]
+        if self._numerical is not None:
+            pending = self._pending_features()
+            return self._numerical.propose(region, parents, self.results, self._n_learned, pending, self._fresh, rng)
         return collect(self.space, self.prior, region, parents, self._fresh, self.config, rng)
 
     def _pick(self, found: Codes, node: Node, rng: np.random.Generator) -> int:
@@ -225,7 +246,7 @@ class LaNASSearcher(Searcher):
     def _draw_from_pool(self, pool: Pool, rng: np.random.Generator) -> Codes:
         if not pool.n_left:
             raise SpaceExhausted(f"all {len(pool.codes)} configurations of the pool were proposed")
-        if not isinstance(self.prior, UniformPrior):
+        if type(self.prior) is not UniformPrior:
             drawn = pool.chosen(self.prior.sample_codes(rng, _DRAW * _DRAWS))
             if len(drawn):
                 return drawn[:1]

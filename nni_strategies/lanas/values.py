@@ -8,6 +8,8 @@ from scipy.special import ndtri
 
 Array = npt.NDArray[np.float64]
 
+_FARTHEST = 4.0
+
 
 def average_ranks(values: Array) -> Array:
     """Return the ranks of values ``[n]`` from 0 to n - 1, ties averaged."""
@@ -26,6 +28,23 @@ def normal_scores(values: Array) -> Array:
     z = ndtri((average_ranks(values) + 0.5) / len(values))
     spread = float(z.std())
     return np.zeros(len(values)) if spread < 1e-12 else (z - z.mean()) / spread
+
+
+def standard_scores(values: Array) -> Array:
+    """Return values ``[n]`` centred and of unit variance (zeros where all are equal).
+
+    Far losers, such as networks that diverged, are brought in first: nothing is further below the median than four
+    times what the best is above it, or the lower quartile where the best is the median.
+    """
+    middle, best = float(np.median(values)), float(values.max())
+    reach = max(best - middle, middle - float(np.quantile(values, 0.25)))
+    z = np.maximum(values, middle - _FARTHEST * reach) if reach > 0 else values
+    z = z - z.mean()
+    largest = float(np.abs(z).max())
+    if largest <= 1e-12 * float(np.abs(values).max()):
+        return np.zeros(len(values))
+    z /= largest  # squares of metrics up to 1e300 stay finite
+    return np.asarray(z / z.std())
 
 
 class ValueTransform:
