@@ -49,6 +49,7 @@ class Journal:
         self._failing = False
         self._file: IO[bytes] | None = None
         self._good = 0  # bytes of the file that hold whole lines
+        self._torn = True  # whether there may be more bytes than those
         if self.path is not None:
             self._open(self.path)
 
@@ -129,7 +130,9 @@ class Journal:
         assert self._file is not None
         data = "".join(text + "\n" for text in self._unwritten).encode()
         try:
-            os.ftruncate(self._file.fileno(), self._good)  # what a failed write or a kill left behind
+            if self._torn:  # what a failed write or a kill left behind
+                os.ftruncate(self._file.fileno(), self._good)
+            self._torn = True
             written = 0
             while written < len(data):
                 written += os.write(self._file.fileno(), data[written:])
@@ -142,7 +145,7 @@ class Journal:
             return
         if self._failing:
             _logger.warning("journal %s can be written again; nothing is missing from it", self.path)
-        self._failing = False
+        self._failing = self._torn = False
         self._good += len(data)
         self._unwritten.clear()
 
