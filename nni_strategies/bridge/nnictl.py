@@ -185,7 +185,7 @@ def _run(arguments: list[str], port: int | None, access: Mapping[str, str]) -> N
             return
         except ManagerNotStarted as error:
             if attempt == _ATTEMPTS:
-                raise
+                raise ManagerNotStarted(f"{error} ({_ATTEMPTS} attempts)") from error
             _logger.warning("start %d of %d failed: %s", attempt, _ATTEMPTS, error)
         except OSError as error:  # what `requests` raises; the experiment may be running: it is not started again
             raise NNIStrategiesError(f"NNI's manager on port {chosen} does not answer: {error}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +126,17 @@ def test_bad_input_ends_with_exit_code_2_and_one_message(tmp_path, port):
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"error: port = {port}")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_manager_that_does_not_start_is_tried_three_times(tmp_path):
+    path = write(tmp_path, yaml.safe_dump({**GOOD, "experimentWorkingDirectory": str(tmp_path / "nni")}))
+    command = [sys.executable, "-m", "nni_strategies.cli", "launch", str(path)]
+    environment = {**os.environ, "NODE_OPTIONS": f"--require {tmp_path}/nowhere.js"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=environment)
+    assert done.returncode == 2
+    *_, last = done.stderr.splitlines()
+    assert last == "error: NNI's manager ended with exit code 1 while it was starting (3 attempts)"
+    assert "nowhere.js" in done.stdout + done.stderr  # what the manager said
+    assert "Traceback" not in done.stderr
+    assert len(list((tmp_path / "nni").glob("*/log"))) == 3 + 1  # NNI's link `_latest` shows the last one again
