@@ -1,7 +1,7 @@
 """How many cells of NAS-Bench-201 have to be trained until the best one is found.
 
     python -m experiments.benchmarks.nasbench201 run      # resumable; --methods, --datasets, --seeds for a part
-    python -m experiments.benchmarks.nasbench201 table    # results/nasbench201.md and .html from the CSV
+    python -m experiments.benchmarks.nasbench201 table    # results/nasbench201.md and .svg from the CSV
 
 Protocol, written before the first run
 --------------------------------------

@@ -1,0 +1,67 @@
+"""Curves as one small SVG file: nothing to install, nothing to load, readable in any browser and in Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from html import escape
+
+COLOURS = ("#0b6e4f", "#1f77b4", "#d62728", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f", "#bcbd22", "#e377c2")
+_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 300, 240, 60, 40, 60
+
+Curve = Sequence[tuple[float, float]]
+
+
+def log_curves(
+    panels: Mapping[str, Mapping[str, Curve]], x_title: str, y_title: str, y_range: tuple[float, float]
+) -> str:
+    """Return panels side by side, each with named curves on logarithmic axes.
+
+    Parameters
+    ----------
+    panels
+        ``{title: {name: [(x, y), …]}}`` with x >= 1; y is drawn inside `y_range`.
+    y_range
+        Lowest and highest y drawn, both positive.
+    """
+    names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
+    x_most = max((x for curves in panels.values() for curve in curves.values() for x, _ in curve), default=10.0)
+    low, high = (math.log10(y) for y in y_range)
+
+    def place(x: float, y: float) -> str:
+        across = math.log10(max(x, 1.0)) / math.log10(max(x_most, 10.0)) * _WIDTH
+        up = (min(max(math.log10(max(y, 1e-300)), low), high) - low) / (high - low) * _HEIGHT
+        return f"{across:.1f},{_HEIGHT - up:.1f}"
+
+    width = _LEFT + len(panels) * (_WIDTH + _GAP)
+    height = _TOP + _HEIGHT + 60 + 18 * math.ceil(len(names) / 3)
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+        f'font-size="12"><rect width="{width}" height="{height}" fill="white"/>'
+    ]
+    for i, (title, curves) in enumerate(panels.items()):
+        out.append(f'<g transform="translate({_LEFT + i * (_WIDTH + _GAP)},{_TOP})">')
+        out.append(f'<text x="{_WIDTH / 2}" y="-12" text-anchor="middle" font-weight="bold">{escape(title)}</text>')
+        for power in range(math.ceil(low), math.floor(high) + 1):
+            y = place(1, 10.0**power).split(",")[1]
+            out.append(f'<line x2="{_WIDTH}" y1="{y}" y2="{y}" stroke="#ddd"/>')
+            out.append(f'<text x="-6" y="{y}" text-anchor="end" dominant-baseline="middle">{10.0**power:g}</text>')
+        for tick in (t for t in (1, 10, 100, 1000, 10_000) if t <= x_most):
+            x = place(tick, 1).split(",")[0]
+            out.append(f'<line x1="{x}" x2="{x}" y2="{_HEIGHT}" stroke="#ddd"/>')
+            out.append(f'<text x="{x}" y="{_HEIGHT + 16}" text-anchor="middle">{tick}</text>')
+        for name, curve in curves.items():
+            points = " ".join(place(x, y) for x, y in curve)
+            colour = COLOURS[names.index(name) % len(COLOURS)]
+            thick = 2.5 if names.index(name) == 0 else 1.4
+            out.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="{thick}"/>')
+        out.append(f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="none" stroke="#888"/>')
+        out.append(f'<text x="{_WIDTH / 2}" y="{_HEIGHT + 34}" text-anchor="middle">{escape(x_title)}</text></g>')
+    middle = _TOP + _HEIGHT / 2
+    out.append(f'<text transform="translate(14,{middle}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>')
+    for i, name in enumerate(names):
+        x, y = _LEFT + (i % 3) * (width - _LEFT) / 3, _TOP + _HEIGHT + 60 + 18 * (i // 3)
+        colour = COLOURS[i % len(COLOURS)]
+        out.append(f'<line x1="{x}" x2="{x + 22}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}" stroke-width="3"/>')
+        out.append(f'<text x="{x + 28}" y="{y}">{escape(name)}</text>')
+    return "\n".join([*out, "</svg>"]) + "\n"

@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import copy
+import json
+import time
+
+import numpy as np
+import pytest
+
+from nni_strategies.errors import InvalidArgument, SpaceExhausted
+from nni_strategies.lanas import LaNASConfig, LaNASSearcher
+from nni_strategies.lanas.features import Features
+from nni_strategies.lanas.pool import Pool, load_pool
+from nni_strategies.lanas.tree import LatentActionTree
+from nni_strategies.search.searcher import UniformPrior
+from nni_strategies.search.study import Study
+from nni_strategies.search.testing_spaces import SPACES
+from nni_strategies.space.parameters import Categorical
+from nni_strategies.space.search_space import SearchSpace
+
+CELL = SearchSpace(tuple(Categorical(f"edge_{i}", tuple("abcde")) for i in range(6)))
+TARGET = np.array([1.0, 2.0, 3.0, 1.0, 0.0, 4.0])
+
+
+def members(n: int = 400, seed: int = 0) -> np.ndarray:
+    return load_pool(CELL.sample_codes(np.random.default_rng(seed), n), CELL)[0]
+
+
+def value(configuration) -> float:
+    return float((CELL.encode([configuration])[0] == TARGET).sum())
+
+
+@pytest.mark.parametrize("sampler", ["gp", "mutation", "uniform"])
+def test_only_members_are_proposed_each_once_until_none_is_left(sampler):
+    codes = members(150)
+    study = Study(LaNASSearcher(CELL, LaNASConfig(pool=codes, local_sampler=sampler, n_init=15)), seed=1)
+    for _ in range(len(codes)):
+        trial = study.ask()
+        study.tell(trial.id, value(trial.configuration))
+    proposed = {CELL.key(trial.configuration) for trial in study.trials}
+    assert proposed == {CELL.key(configuration) for configuration in CELL.decode(codes)}
+    with pytest.raises(SpaceExhausted):
+        study.searcher.propose(np.random.default_rng(0))
+
+
+def test_a_pool_is_searched_better_than_at_random():
+    found = []
+    for seed in range(5):
+        codes = members(3000, seed)
+        best = max(value(c) for c in CELL.decode(codes))
+        study = Study(LaNASSearcher(CELL, LaNASConfig(pool=codes)), seed=seed)
+        while study.best is None or study.best.value < best:
+            trial = study.ask()
+            study.tell(trial.id, value(trial.configuration))
+        found.append(len(study.trials))
+    assert np.median(found) < 100  # at random about 1,500 where one member is best
+
+
+def test_the_whole_pool_is_routed_as_results_are():
+    features, codes = Features(CELL), members(2000)
+    rng = np.random.default_rng(0)
+    known = CELL.sample_codes(rng, 200)
+    tree = LatentActionTree(features.transform(known), (known == TARGET).sum(axis=1).astype(float), LaNASConfig())
+    pool = Pool(codes, features)
+    pool.route(tree)
+    assert pool.inside(tree.root).tolist() == list(range(len(codes)))
+    stack, checked = [tree.root], 0
+    while stack:
+        node = stack.pop()
+        stack.extend(node.children)
+        inside = {i for i in range(0, len(codes), 37) if node in tree.route(features.transform(codes[i : i + 1])[0])}
+        assert inside == set(pool.inside(node).tolist()) & set(range(0, len(codes), 37))
+        checked += 1
+    assert checked > 5
+
+
+def test_members_are_found_by_their_codes():
+    pool = Pool(members(2000), Features(CELL))
+    assert pool.find(pool.codes).tolist() == list(range(len(pool.codes)))
+    others = CELL.sample_codes(np.random.default_rng(5), 500)
+    strangers = others[[not (pool.codes == row).all(axis=1).any() for row in others]]
+    assert (pool.find(strangers) == -1).all()
+    pool.take(pool.codes[:3])
+    assert pool.n_left == len(pool.codes) - 3
+    assert len(pool.chosen(np.vstack([pool.codes[:5], strangers]))) == 2
+
+
+def test_a_pool_comes_from_a_list_an_array_or_a_file(tmp_path):
+    codes = members(50)
+    configurations = CELL.decode(codes)
+    (tmp_path / "pool.json").write_text(json.dumps(configurations))
+    (tmp_path / "pool.jsonl").write_text("".join(json.dumps(c) + "\n" for c in configurations))
+    np.save(tmp_path / "pool.npy", codes.astype(np.int8))
+    for pool in (configurations, codes, *(str(tmp_path / f"pool.{kind}") for kind in ("json", "jsonl", "npy"))):
+        assert np.array_equal(load_pool(pool, CELL)[0], codes)
+    twice = np.vstack([codes[::-1], codes])
+    assert np.array_equal(load_pool(twice, CELL)[0], codes[::-1])
+
+
+def test_a_pool_of_any_space():
+    for space in SPACES.values():
+        codes = space.sample_codes(np.random.default_rng(0), 40)
+        configurations = space.decode(codes)
+        study = Study(LaNASSearcher(space, LaNASConfig(pool=configurations, n_init=4)), seed=0)
+        allowed = {space.key(c) for c in configurations}
+        for _ in range(20):
+            trial = study.ask()
+            study.tell(trial.id, float(trial.id % 7))
+        assert {space.key(trial.configuration) for trial in study.trials} <= allowed
+        assert not study.counts
+
+
+@pytest.mark.parametrize(
+    ("pool", "field"),
+    [
+        ([{"edge_0": "a"}], "pool[0].edge_1"),
+        ([{f"edge_{i}": "z" for i in range(6)}], "pool[0].edge_0"),
+        (np.zeros((3, 5)), "pool"),
+        (np.full((2, 6), 7.0), "pool[0]"),
+        (np.full((2, 6), 0.5), "pool[0]"),
+        (np.array([["a"] * 6]), "pool"),
+        ([], "pool"),
+        (17, "pool"),
+        ("missing.json", "pool"),
+    ],
+)
+def test_a_bad_pool_is_refused_before_the_search(pool, field):
+    with pytest.raises(InvalidArgument) as raised:
+        LaNASSearcher(CELL, LaNASConfig(pool=pool))
+    assert raised.value.field == field
+
+
+def test_a_pickled_array_is_not_unpickled(tmp_path):
+    path = tmp_path / "pool.npy"
+    np.save(path, np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(InvalidArgument):
+        load_pool(path, CELL)
+
+
+class _Corner(UniformPrior):
+    def sample_codes(self, rng, n):
+        codes = super().sample_codes(rng, n)
+        codes[:, 0] = 1.0
+        return codes
+
+
+def test_a_prior_chooses_among_the_members():
+    study = Study(LaNASSearcher(CELL, LaNASConfig(pool=members(2000), n_init=20), prior=_Corner(CELL)), seed=0)
+    assert {study.ask().configuration["edge_0"] for _ in range(20)} == {"b"}
+
+
+def test_a_copy_goes_on_alike():
+    study = Study(LaNASSearcher(CELL, LaNASConfig(pool=members(500))), seed=2)
+    for _ in range(40):
+        trial = study.ask()
+        study.tell(trial.id, value(trial.configuration))
+    twin = copy.deepcopy(study.searcher)
+    assert twin.propose(np.random.default_rng(1)) == study.searcher.propose(np.random.default_rng(1))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
+def test_a_million_members_are_routed_in_seconds():
+    space = SearchSpace(tuple(Categorical(f"edge_{i}", tuple("abcde")) for i in range(10)))
+    codes = space.sample_codes(np.random.default_rng(0), 1_100_000)
+    codes = np.unique(codes, axis=0)[:1_000_000]
+    searcher = LaNASSearcher(space, LaNASConfig(preset="paper", pool=codes))
+    study = Study(searcher, seed=0)
+    for _ in range(60):
+        trial = study.ask()
+        study.tell(trial.id, float(space.encode([trial.configuration])[0].sum()))
+    start = time.process_time()
+    searcher.pool.route(searcher.tree)
+    assert time.process_time() - start < 10
