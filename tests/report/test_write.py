@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from nni_strategies.cli import build
 from nni_strategies.commands.report import searchers
+from nni_strategies.compat import load_torchvision
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.lanas.searcher import LaNASSearcher
 from nni_strategies.report.write import write_report
@@ -84,3 +85,37 @@ def test_unknown_id_ends_with_2_and_names_the_nearest(experiment: Path) -> None:
     assert done.returncode == 2
     assert "did you mean 'abcd1234'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(90)  # nni.nas and torch are imported
+def test_a_model_space_is_rebuilt_for_the_tree(nni_folder) -> None:
+    load_torchvision()
+    import nni
+    from nni.nas.evaluator import FunctionalEvaluator
+    from nni.nas.hub.pytorch import NasBench201
+    from nni.nas.space import SimplifiedModelSpace
+
+    from nni_strategies.space.from_nni import space_from_model_space
+
+    model = NasBench201(stem_out_channels=4, num_modules_per_stack=1)
+    dumped = SimplifiedModelSpace.from_model(model, FunctionalEvaluator(nni.trace(max)))
+    nni_experiment = nni_folder(profile={"experimentType": "nas", "searchSpace": {}})
+    journal = Journal(nni_experiment.directory / "checkpoint" / "journal.jsonl")
+    study = Study(LaNASSearcher(space_from_model_space(model)), seed=4, journal=journal)
+    for number in range(24):
+        trial = study.ask()
+        parameters = json.loads(nni.dump(dumped.freeze(trial.configuration)))
+        nni_experiment.event(number, f"J{number}", "RUNNING", number, parameters)
+        value = sum("conv" in operation for operation in trial.configuration.values())
+        nni_experiment.metric(number + 0.5, f"J{number}", number, value)
+        study.tell(trial.id, value)
+    journal.close()
+    folder = nni_experiment.directory
+    report = write_report(folder.name, directory=folder, searchers=searchers())
+    assert report.notes == ()
+    assert [path.name for path in report.best] == ["best.json", "best.py"]
+    assert all(trial.nni_ids == (f"J{trial.id}",) for trial in report.experiment.trials)
+    page = report.page.read_text()
+    assert 'id="tree"' in page
+    assert '<svg class="cell"' in page
