@@ -50,8 +50,9 @@ class Run:
         The objective at each query, in order; repeated proposals are answered from memory and are no queries.
     best
         The highest value so far, per query.
-    seconds
-        Time spent in ``ask`` and ``tell`` per query, repeats included.
+    seconds, cpu_seconds
+        Time spent in ``ask`` and ``tell`` per query, repeats included: of the clock, and of the processors, which is
+        the one to look at when the machine has other work.
     repeats
         How many proposals had been made before.
     configurations
@@ -61,6 +62,7 @@ class Run:
     values: list[float] = field(default_factory=list)
     best: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    cpu_seconds: list[float] = field(default_factory=list)
     repeats: int = 0
     configurations: list[Configuration] = field(default_factory=list)
 
@@ -83,32 +85,45 @@ def search(
     stop_at
         End as soon as this value is reached; None never does.
     """
-    run, known, repeats_in_a_row, spent = Run(), {}, 0, 0.0
+    run, known, repeats_in_a_row, clock = Run(), {}, 0, _Clock()
     while len(run.values) < n_queries and repeats_in_a_row < _MOST_REPEATS:
-        start = time.perf_counter()
         try:
-            number, configuration = peer.ask()
+            with clock:
+                number, configuration = peer.ask()
         except SpaceExhausted:
             break
-        spent += time.perf_counter() - start
         key = SearchSpace.key(configuration)
         new = key not in known
         if new:
             known[key] = float(objective(configuration))
-        start = time.perf_counter()
-        peer.tell(number, known[key])
-        spent += time.perf_counter() - start
+        with clock:
+            peer.tell(number, known[key])
         if not new:
             run.repeats, repeats_in_a_row = run.repeats + 1, repeats_in_a_row + 1
             continue
         run.values.append(known[key])
         run.best.append(max(known[key], run.best[-1] if run.best else -np.inf))
-        run.seconds.append(spent)
+        run.seconds.append(clock.seconds)
+        run.cpu_seconds.append(clock.cpu_seconds)
         run.configurations.append(configuration)
-        repeats_in_a_row, spent = 0, 0.0
+        repeats_in_a_row, clock = 0, _Clock()
         if stop_at is not None and run.best[-1] >= stop_at:
             break
     return run
+
+
+class _Clock:
+    """Adds up the time spent in its ``with`` blocks."""
+
+    def __init__(self) -> None:
+        self.seconds = self.cpu_seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._start, self._cpu_start = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._start
+        self.cpu_seconds += time.process_time() - self._cpu_start
 
 
 # -- ours -----------------------------------------------------------------------------------------
