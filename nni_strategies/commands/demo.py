@@ -85,12 +85,14 @@ def resized(config: Path, trials: int, folder: Path) -> Path:
 
 def _conclude(running: RunningExperiment, status: Status, console: Console) -> None:
     """Write the report, show the best; exit with 1 and the reason when there is nothing to show."""
+    from rich.markup import escape
+
     from nni_strategies.commands.report import searchers
     from nni_strategies.report.write import write_report
 
     if status.name == "ERROR":
         reasons = "; ".join(status.errors) or "NNI gives no reason"
-        console.print(f"[bold red]The experiment failed:[/] {reasons}", highlight=False)
+        console.print("[bold red]The experiment failed:[/]", escape(reasons), highlight=False)
         console.print(f"The end of {running.directory / 'log' / 'dispatcher.log'}:", soft_wrap=True, highlight=False)
         console.print(running.log_tail() or "(empty)", markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(FAILED)

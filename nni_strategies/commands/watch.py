@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from nni_strategies.bridge.running import RunningExperiment, Status
@@ -81,7 +82,7 @@ class Display:
         if trial.id in self._tasks:
             self._trials.remove_task(self._tasks.pop(trial.id))
         if trial.metric is None:
-            self._console.print(f"{self._name(trial)} [red]failed: {trial.failure}", highlight=False)
+            self._console.print(f"{self._name(trial)} [red]failed: {escape(str(trial.failure))}", highlight=False)
             return
         best = self._best.metric if self._best is not None else None
         better = best is None or (trial.metric > best if maximize else trial.metric < best)
