@@ -269,3 +269,17 @@ def test_this_installation_is_sound():
     findings = list(doctor.examine())
     assert [finding for finding in findings if finding.state == "problem"] == []
     assert {"Python", "packages", "NNI's Node.js", "torchvision", "GPU", "disk"} <= {one.check for one in findings}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", ["nni", "torch"])
+def test_a_broken_installation_is_examined_to_the_end(missing):
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv[1:] = ['doctor']\n"
+        "from nni_strategies import cli; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=55, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert missing in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "GPU" in done.stdout  # the last check
