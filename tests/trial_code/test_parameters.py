@@ -39,7 +39,7 @@ def run_with_file(tmp_path: Path, record: str, program: str = PROGRAM) -> subpro
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
 
 
-def run_with_channel(record: str) -> subprocess.CompletedProcess[str]:
+def run_with_channel(tmp_path: Path, record: str) -> subprocess.CompletedProcess[str]:
     """Run a trial against an HTTP channel that answers like NNI 3's local training service."""
 
     class Channel(BaseHTTPRequestHandler):
@@ -60,7 +60,13 @@ def run_with_channel(record: str) -> subprocess.CompletedProcess[str]:
     with HTTPServer(("127.0.0.1", 0), Channel) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}/env/e/t"
-        environment = {**os.environ, "NNI_PLATFORM": "local", "NNI_TRIAL_COMMAND_CHANNEL": url, "NNI_TRIAL_JOB_ID": "t"}
+        environment = {
+            **os.environ,
+            "NNI_PLATFORM": "local",
+            "NNI_OUTPUT_DIR": str(tmp_path),
+            "NNI_TRIAL_COMMAND_CHANNEL": url,
+            "NNI_TRIAL_JOB_ID": "t",
+        }
         ran = subprocess.run(
             [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False
         )
@@ -79,7 +85,7 @@ def test_the_bomb_is_one_to_nni(tmp_path: Path):
 @pytest.mark.parametrize("channel", ["file", "http"])
 def test_the_bomb_does_not_go_off_here(tmp_path: Path, channel: str):
     trace = tmp_path / "ran"
-    ran = run_with_file(tmp_path, bomb(trace)) if channel == "file" else run_with_channel(bomb(trace))
+    ran = run_with_file(tmp_path, bomb(trace)) if channel == "file" else run_with_channel(tmp_path, bomb(trace))
     assert ran.returncode != 0 and "plain JSON" in ran.stderr
     assert not trace.exists()
 
@@ -88,7 +94,7 @@ def test_the_bomb_does_not_go_off_here(tmp_path: Path, channel: str):
 @pytest.mark.parametrize("channel", ["file", "http"])
 def test_plain_parameters_arrive(tmp_path: Path, channel: str):
     record = json.dumps({"parameter_id": 3, "parameters": {"cell.edge_0_1": "none", "x": [1, 2.5, None, True]}})
-    ran = run_with_file(tmp_path, record) if channel == "file" else run_with_channel(record)
+    ran = run_with_file(tmp_path, record) if channel == "file" else run_with_channel(tmp_path, record)
     assert ran.stdout.strip().endswith("{'cell.edge_0_1': 'none', 'x': [1, 2.5, None, True]}"), ran.stderr
 
 
