@@ -21,7 +21,6 @@ import logging
 import secrets
 import sqlite3
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
@@ -30,12 +29,13 @@ import nni
 from nni.tuner import Tuner
 
 from nni_strategies.bridge.class_args import ClassArgs, read_class_args
-from nni_strategies.bridge.dispatcher import Dispatcher, speak_on_stderr, watch_parent
+from nni_strategies.bridge.dispatcher import Dispatcher, last_words, speak_on_stderr, watch_parent
 from nni_strategies.bridge.exhaustion import end_experiment, restore_search_space
+from nni_strategies.bridge.journal_lock import open_journal
 from nni_strategies.bridge.nni_database import read_database
 from nni_strategies.bridge.recovery import Recovery, recover
 from nni_strategies.bridge.reruns import stop_needless
-from nni_strategies.errors import JournalError, NNIStrategiesError, SpaceExhausted, TooManyFailures
+from nni_strategies.errors import NNIStrategiesError, SpaceExhausted, TooManyFailures
 from nni_strategies.search.journal import Journal
 from nni_strategies.search.searcher import Searcher, Trial
 from nni_strategies.search.study import Study
@@ -50,8 +50,6 @@ MIXED_PAIRS = (
     "right pairs, and `nni_strategies report` shows them. To have them right everywhere, start experiments with "
     "`nni_strategies launch --config CONFIG`, or set trialConcurrency to 1."
 )
-
-_LOCK_PATIENCE = 5.0  # seconds for the tuner of a killed manager to let go of the journal
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
@@ -152,7 +150,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     def _open(self, space: SearchSpace) -> Study:
         assert self._args is not None  # a refusal came first
         searcher = self.make_searcher(space)
-        journal = self._open_journal()
+        journal = Journal() if self._dispatcher is None else open_journal(self._dispatcher.journal)
         seed = self._args.seed
         if seed is None:
             seed = int(journal.header.get("seed", 0)) if journal.header else secrets.randbelow(2**31)
@@ -163,19 +161,6 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             if self._dispatcher.resumed:
                 self._recover(study, self._dispatcher)
         return study
-
-    def _open_journal(self) -> Journal:
-        if self._dispatcher is None:
-            return Journal()
-        deadline = time.monotonic() + _LOCK_PATIENCE
-        pause = threading.Event()
-        while True:
-            try:
-                return Journal(self._dispatcher.journal)
-            except JournalError as error:
-                if "another process" not in str(error) or time.monotonic() > deadline:
-                    raise
-                pause.wait(0.1)
 
     def _recover(self, study: Study, dispatcher: Dispatcher) -> None:
         try:
@@ -254,6 +239,8 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     def _give_up(self, error: Exception, report: Callable[[str], None]) -> None:
         """End the experiment with status ERROR and a reason, where the user looks."""
         message = str(error) if isinstance(error, NNIStrategiesError) else repr(error)
+        if isinstance(error, TooManyFailures) and self._dispatcher is not None:
+            message += last_words(self._dispatcher.folder)
         text = f"{type(self).__name__} cannot go on: {message}"
         _logger.error(text, exc_info=not isinstance(error, NNIStrategiesError))
         report(text)

@@ -64,7 +64,7 @@ def test_wrong_class_arguments_end_it_at_once_with_the_reason(tmp_path):
 
 def test_a_changed_space_is_refused_and_nothing_but_failures_ends_it_with_the_reason(tmp_path):
     space = {"x": {"_type": "uniform", "_value": [0, 1]}}
-    config = evolution_config(tmp_path, space, "sys.exit(1)", trialConcurrency=4, maxTrialNumber=100)
+    config = evolution_config(tmp_path, space, "import no_such_module", trialConcurrency=4, maxTrialNumber=100)
     with run_experiment(config, tmp_path, mended=True) as experiment:
         poll(experiment.trials, 40, "the first trial")  # before the tuner is connected NNI does not answer this
         profile = experiment.rest.get("experiment")
@@ -74,5 +74,6 @@ def test_a_changed_space_is_refused_and_nothing_but_failures_ends_it_with_the_re
         restored = {"searchSpace": space}.items()
         poll(lambda: restored <= experiment.rest.get("experiment")["params"].items(), 20, "the space is put back")
         experiment.wait_for("ERROR", deadline=120)
-        assert "20 trials in a row failed" in experiment.rest.get("check-status")["errors"][0]
+        reason = experiment.rest.get("check-status")["errors"][0]  # which the web UI shows
+        assert "20 trials in a row failed" in reason and "No module named 'no_such_module'" in reason
         assert len(experiment.trials()) < 30
