@@ -201,7 +201,7 @@ def _differences(old: Any, new: Any, path: str = "") -> list[str]:
         return [line for key in keys for line in _differences(old.get(key), new.get(key), f"{path}.{key}".strip("."))]
     if _labelled(old) and _labelled(new):
         return _differences({x["label"]: x for x in old}, {x["label"]: x for x in new}, path) or [f"{path}: its order"]
-    return [f"{path} was {shorten(old)}, is {shorten(new)}"]
+    return [f"{path}: was {shorten(old)}, is {shorten(new)}"]
 
 
 def _labelled(value: Any) -> bool:

@@ -134,13 +134,13 @@ def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "shown"),
     [
-        ({"algorithm": "LaNAS"}, 'algorithm was "random", is "LaNAS"'),
-        ({"seed": 1}, "seed was 0, is 1"),
-        ({"config": {"n": 4, "cp": 0.1}}, "config.n was 3, is 4"),
-        ({"config": {"n": 3}}, "config.cp was 0.1, is null"),
+        ({"algorithm": "LaNAS"}, 'algorithm: was "random", is "LaNAS"'),
+        ({"seed": 1}, "seed: was 0, is 1"),
+        ({"config": {"n": 4, "cp": 0.1}}, "config.n: was 3, is 4"),
+        ({"config": {"n": 3}}, "config.cp: was 0.1, is null"),
         (
             {"space_description": {"parameters": [{"label": "lr", "a": 0.2}, {"label": "op"}], "constraints": []}},
-            "space_description.parameters.lr.a was 0.1, is 0.2",
+            "space_description.parameters.lr.a: was 0.1, is 0.2",
         ),
     ],
 )

@@ -177,10 +177,10 @@ def test_another_search_is_refused_with_the_difference(tmp_path: Path) -> None:
     study.journal.close()
     changed = SearchSpace((*FLAT.parameters[:-1], Categorical("op_5", ("none", "skip"))))
     for kwargs, searcher, shown in (
-        ({"seed": 1}, RandomSearch(FLAT), "seed was 0, is 1"),
-        ({"maximize": False}, RandomSearch(FLAT), "maximize was true, is false"),
-        ({}, RegularizedEvolution(FLAT), 'algorithm was "random", is "regularized-evolution"'),
-        ({}, RandomSearch(changed), "space_description.parameters.op_5.choices was"),
+        ({"seed": 1}, RandomSearch(FLAT), "seed: was 0, is 1"),
+        ({"maximize": False}, RandomSearch(FLAT), "maximize: was true, is false"),
+        ({}, RegularizedEvolution(FLAT), 'algorithm: was "random", is "regularized-evolution"'),
+        ({}, RandomSearch(changed), "space_description.parameters.op_5.choices: was"),
     ):
         journal = Journal(tmp_path / "journal")
         with pytest.raises(JournalMismatch) as raised:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nni.common.hpo_utils import deformat_parameters, format_parameters, format_search_space
 
 from nni_strategies.errors import InvalidSearchSpace
@@ -202,6 +204,28 @@ def test_bad_input_is_refused_with_its_place(search_space: Any, where: str, what
         space_from_json(search_space)
     assert str(raised.value).startswith(where)
     assert what in str(raised.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-10, 10) | st.sampled_from(["a", "b", *TYPES]),
+    lambda inner: st.lists(inner, max_size=4)
+    | st.dictionaries(st.sampled_from(["_type", "_value", "_name", "x", "y"]), inner, max_size=4)
+    | st.fixed_dictionaries({"_type": st.sampled_from(TYPES), "_value": st.lists(inner, max_size=3)}),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from("xyz"), JSON, max_size=3))
+@settings(max_examples=150, deadline=None)
+def test_anything_is_refused_or_can_be_searched(search_space: dict[str, Any]) -> None:
+    try:
+        space = space_from_json(search_space)
+    except InvalidSearchSpace as error:
+        assert str(error).startswith("search_space")
+        return
+    for configuration in space.decode(space.sample_codes(np.random.default_rng(0), 5)):
+        space.validate(configuration)
+        assert space.flatten(space.nest(configuration)) == configuration
 
 
 def _index(spec: Any, value: Any) -> Any:
