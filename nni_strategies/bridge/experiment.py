@@ -38,6 +38,7 @@ _logger = logging.getLogger(__name__)
 
 _LAST_RESULTS = 10.0  # seconds for events that are under way when the manager calls the experiment done
 _POLL = 0.1
+_TRIAL_ENTRY = " -m nni_strategies.bridge.nas_trial"
 
 
 class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
@@ -74,16 +75,17 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
         bool | None
             True when the search came to its end; False when it gave up (too many failures, the manager is gone).
         """
-        result = super().run(self._port(port), wait_completion, debug)
-        return result if result is None else bool(result)
+        result: bool | None = super().run(self._port(port), wait_completion, debug)
+        return result
 
     def resume(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
         """Go on with an experiment that was stopped or killed; a manager that is left of it is stopped first."""
         tolerate_resume()
         if self._nni_manager_required():
             stop_managers(self.id, self.folder.parent)
-        result = super().resume(self._port(port), wait_completion, debug)
-        return result if result is None else bool(result)
+        self._set_trial_entry()  # NNI compares the configuration with the one it was started with
+        result: bool | None = super().resume(self._port(port), wait_completion, debug)
+        return result
 
     def run_or_resume(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
         """Resume the experiment when there is something to resume, else run it."""
@@ -103,13 +105,24 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
 
     def start(self, port: int = DEFAULT_PORT, debug: bool = False, run_mode: RunMode = RunMode.Background) -> None:
         """Start the manager, then run the strategy; NNI calls this from :meth:`run` and :meth:`resume`."""
-        given = self.config._trial_command_params or {}
-        entry = " -m nni_strategies.bridge.nas_trial"
-        python = given.get("python", sys.executable)
-        if not python.endswith(entry):
-            self.config._trial_command_params = {**given, "python": python + entry}
+        self._set_trial_entry()
         self.save_checkpoint()  # NNI's first one comes when trials may already run
         super().start(port, debug, run_mode)
+
+    def _run_impl(self, port: int, wait_completion: bool, debug: bool) -> bool | None:
+        try:
+            result = super()._run_impl(port, wait_completion, debug)
+        except Exception:  # refused, a journal of another search for instance: leave no manager behind
+            self.stop()
+            raise
+        return result if result is None else bool(result)
+
+    def _set_trial_entry(self) -> None:
+        if self._nni_manager_required():
+            given = self.config._trial_command_params or {}
+            python = given.get("python", sys.executable)
+            if not python.endswith(_TRIAL_ENTRY):
+                self.config._trial_command_params = {**given, "python": python + _TRIAL_ENTRY}
 
     def _port(self, port: int | None) -> int | None:
         return free_port(DEFAULT_PORT) if port is None and self._nni_manager_required() else port
