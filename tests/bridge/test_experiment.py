@@ -101,7 +101,7 @@ def test_after_a_kill_the_journal_is_enough(make, tmp_path):
 def test_another_seed_is_refused_with_the_difference(make):
     make(3).run()
     other = make(3, seed=8)
-    with pytest.raises(JournalMismatch, match="seed:? was 7, is 8"):
+    with pytest.raises(JournalMismatch, match=r"seed:? was 7, is 8"):
         other.run_or_resume()
 
 
