@@ -215,7 +215,19 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from("xyz"), JSON, max_size=3))
+PROPER = st.recursive(
+    st.builds(lambda kind, low, wide: {"_type": kind, "_value": [low, low + wide]},
+              st.sampled_from(["uniform", "randint", "loguniform", "normal"]), st.integers(1, 5), st.integers(1, 3))
+    | st.builds(lambda kind, low, q: {"_type": kind, "_value": [low, low + 1, q]},
+                st.sampled_from(["quniform", "qloguniform", "qnormal", "qlognormal"]), st.integers(1, 5),
+                st.sampled_from([0.1, 0.3, 1, 5])),
+    lambda inner: st.dictionaries(st.sampled_from("xyz"), inner, max_size=2).map(
+        lambda branch: {"_type": "choice", "_value": [{"_name": "a", **branch}, {"_name": 2}]}),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from("xyz"), PROPER | PROPER | PROPER | JSON, max_size=3))
 @settings(max_examples=150, deadline=None)
 def test_anything_is_refused_or_can_be_searched(search_space: dict[str, Any]) -> None:
     try:
