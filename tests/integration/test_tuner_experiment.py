@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nni_strategies.bridge.launch import mended_environment
 from tests.integration.nni_experiment import evolution_config, poll, run_experiment
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -56,10 +57,19 @@ def test_wrong_class_arguments_end_it_at_once_with_the_reason(tmp_path):
     with pytest.raises(AssertionError, match="did you mean 'population'"):  # ours refuses it before a start
         run_experiment(config, tmp_path, mended=True)
     with run_experiment(config, tmp_path, mended=False) as experiment:
-        experiment.wait_for("ERROR", deadline=8)  # NNI needs 10 s for a tuner that raises in its constructor
+        experiment.wait_for("ERROR", deadline=30)
         assert experiment.trials() == []
         for log in ("dispatcher.log", "nnictl_stderr.log", "nnimanager.log"):
             assert reason in experiment.log(log)
+
+
+def test_a_tuner_that_ends_at_its_start_is_noticed(tmp_path):
+    config = evolution_config(tmp_path, {"a": {"_type": "choice", "_value": [1]}}, "report(1)")
+    (tmp_path / "code" / "evolution_tuner.py").write_text("import os\nos._exit(3)")
+    # not through `launch`, which would refuse the config before a start
+    with run_experiment(config, tmp_path, mended=False, variables=mended_environment({})) as experiment:
+        experiment.wait_for("ERROR", deadline=30)
+        assert "ended before it was connected" in experiment.rest.get("check-status")["errors"][0]
 
 
 def test_a_changed_space_is_refused_and_nothing_but_failures_ends_it_with_the_reason(tmp_path):

@@ -3,6 +3,9 @@
 //
 // What a tuner reports as the reason stands in nnimanager.log only; the web UI, `nnictl` and /check-status say
 // "Dispatcher stream error, tuner may have crashed." With this file preloaded they give the reason.
+//
+// NNI also gives up on a tuner that is not there after 10 s, be it that it ended at once or that the machine is busy.
+// Here a manager waits as long as the tuner's process runs, two minutes at most.
 
 const Module = require('module');
 const path = require('path');
@@ -23,8 +26,16 @@ if (isManager && !globalThis.nniStrategiesErrors) {
   };
 }
 
+const PATIENCE = 120000; // milliseconds
+const POLL = 250;
+
 function sayWhy(manager) {
-  const { addEventListeners, criticalError } = manager;
+  const { addEventListeners, criticalError, run } = manager;
+
+  manager.run = function () {
+    this.dispatcher.init = () => connected(this.dispatcher, this.dispatcherPid);
+    return run.call(this);
+  };
 
   manager.addEventListeners = function () {
     this.dispatcher.onError(error => { this.dispatcherReason = error.message; }); // before NNI's own listener
@@ -40,4 +51,28 @@ function sayWhy(manager) {
     }
     return criticalError.call(this, error);
   };
+}
+
+// Resolved when the tuner is connected, rejected when it never will be. `pid` is 0 for a tuner that is no child.
+function connected({ connect }, pid) {
+  const deadline = Date.now() + PATIENCE;
+  return new Promise((resolve, reject) => {
+    connect.promise.then(resolve, reject);
+    const timer = setInterval(() => {
+      const gone = pid > 0 && !isRunning(pid);
+      if (connect.settled || gone || Date.now() > deadline) {
+        clearInterval(timer);
+        const what = gone ? 'ended before it was connected' : 'did not connect within two minutes';
+        reject(new Error(`The tuner ${what}; dispatcher.log and nnictl_stderr.log say why.`)); // if not yet resolved
+      }
+    }, POLL);
+  });
+}
+
+function isRunning(pid) {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
