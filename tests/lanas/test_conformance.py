@@ -9,19 +9,30 @@ from nni_strategies.search.testing import MakeSearcher, SearcherConformance
 
 
 class TestDefault(SearcherConformance):
+    n_without_duplicate = 250
+    n_per_thread = 30
+
     @pytest.fixture
     def searcher(self) -> MakeSearcher:
         return LaNASSearcher
 
 
 class TestPaper(SearcherConformance):
+    n_trials = 40
+    n_without_duplicate = 120
+    n_imported = 200
+    n_per_thread = 10
+
     @pytest.fixture
     def searcher(self) -> MakeSearcher:
         return lambda space: LaNASSearcher(space, LaNASConfig(preset="paper", n_init=10, relearn_every=10))
 
 
 class TestMutation(SearcherConformance):
-    n_trials = 40
+    n_trials = 32
+    n_without_duplicate = 120
+    n_imported = 200
+    n_per_thread = 10
 
     @pytest.fixture
     def searcher(self) -> MakeSearcher:
