@@ -110,7 +110,7 @@ def run(methods: list[str], spaces: list[str], sizes: list[int]) -> None:
                 made = subprocess.run(
                     [*command, str(n)], env=environment, stdout=subprocess.PIPE, text=True, check=True
                 )
-                row = json.loads(made.stdout)
+                row = json.loads(made.stdout.splitlines()[-1])  # NNI greets on the standard output
                 common.append_row(RESULTS, row)
                 print(row, flush=True)
 
