@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -147,7 +148,13 @@ def show(report: Report, console: Console) -> None:
         console.print(f"{what:<8} {path}", soft_wrap=True, highlight=False)
     for note in report.notes:
         console.print(f"note     {note}", soft_wrap=True, markup=False, highlight=False)
-    console.print(f"again    nnictl view {experiment.id}", highlight=False)
+    nnictl = _relative(Path(sys.executable).parent / "nnictl")
+    again = f"{nnictl.with_name('nni_strategies')} view {experiment.id}   (or {nnictl.name} view {experiment.id})"
+    console.print(f"again    {again}", soft_wrap=True, highlight=False)
+
+
+def _relative(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @contextmanager
