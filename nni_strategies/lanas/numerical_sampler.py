@@ -116,11 +116,12 @@ class NumericalSampler:
     ) -> Codes:
         """Follow the gain uphill as far as the region goes; ``[1, n_codes]``, or none."""
         u = start[self._columns]
-        # Draws from the prior lie outside the box: they climb where they are.
-        low, high = np.minimum(box.low, u), np.maximum(box.high, u)
-        end = posterior.climb(self._features.transform(start[None, :])[0], np.clip(low, 0.0, 1.0), high)
+        # Draws from the prior lie outside the box: they climb where they are. What is switched off counts as 1/2.
+        off = u == INACTIVE
+        low, high = np.where(off, 0.5, np.minimum(box.low, u)), np.where(off, 0.5, np.maximum(box.high, u))
+        end = posterior.climb(self._features.transform(start[None, :])[0], low, high)
         shares = np.array([1.0, 0.5, 0.25, 0.1])[:, None]
         path = np.repeat(start[None, :], len(shares), axis=0)
-        path[:, self._columns] = np.where(u == INACTIVE, INACTIVE, u + shares * (end - u))
+        path[:, self._columns] = np.where(off, INACTIVE, u + shares * (end - u))
         path = self._space.only_valid(snap(self._space, path))
         return fresh(path[region.contains(path)])[:1]

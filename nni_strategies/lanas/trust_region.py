@@ -122,7 +122,7 @@ def _move(u: Array, box: Box, rng: np.random.Generator) -> Array:
 def snap(space: SearchSpace, codes: Codes) -> Codes:
     """Move the numbers of codes ``[n, n_codes]`` onto their grids, in place; return the codes."""
     for parameter in space.parameters:
-        if isinstance(parameter, Numerical) and parameter.distribution.levels is not None:
+        if isinstance(parameter, Numerical):
             column = space.columns[parameter.label]
             active = codes[:, column.start] != INACTIVE
             codes[active, column] = parameter.snap(codes[active, column])

@@ -139,3 +139,10 @@ def _copy(study: Study) -> Journal:
     for event in study.journal.events:
         journal.append(event)
     return journal
+
+
+def test_rounded_numbers_without_bounds_are_never_proposed_twice() -> None:
+    rounded = Numerical("x", distribution=Distribution("normal", 0.0, 2.0, q=1.0))
+    space = SearchSpace((rounded, Categorical("op", choices=("a", "b", "c"))))
+    study = run(LaNASSearcher(space), lambda c: -abs(c["x"] - 1.0) + (c["op"] == "b"), 24)
+    assert study.best is not None and study.best.configuration == {"x": 1.0, "op": "b"}
