@@ -44,6 +44,13 @@ def data() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names that change from process to process: the workers of pytest-xdist could not share them out."""
+    changing = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if changing:
+        raise pytest.UsageError(f"give these parameters ids of their own, not their repr: {', '.join(changing)}")
+
+
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if not (IN_CI and report.skipped) or hasattr(report, "wasxfail"):
         return
