@@ -136,7 +136,7 @@ def test_one_trial_counts_once_however_often_it_is_reported():
     assert searcher.results.n == 1
 
 
-@pytest.mark.parametrize("change", [lambda v: 3 * v + 100, lambda v: 1e-6 * v - 1, np.exp], ids=["rise", "shrink", "exp"])
+@pytest.mark.parametrize("change", [lambda v: 3 * v + 100, lambda v: 1e-6 * v - 1, np.exp], ids=["3v", "tiny", "exp"])
 def test_a_monotone_change_of_the_metric_leaves_the_proposals(change):
     value = linear(CELL)
     plain = drive(LaNASSearcher(CELL), 80, value)
