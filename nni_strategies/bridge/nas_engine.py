@@ -15,6 +15,9 @@ import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports 
 # isort: split
 from nni.nas.execution import Middleware
 
+from nni_strategies.bridge.launch import is_mended
+from nni_strategies.bridge.rest import Rest
+
 
 def innermost(engine: Any) -> Any:
     """Return the engine below all middlewares."""
@@ -32,6 +35,21 @@ def checkpoint_folder(engine: Any) -> Path | None:
     """Return ``<experiment>/checkpoint``, or None for an engine without a manager."""
     experiment = experiment_of(engine)
     return None if experiment is None else Path(experiment._checkpoint_directory)
+
+
+def rest_of(experiment: Any) -> Rest:
+    """Return the REST interface of an experiment's manager."""
+    prefix = f"/{experiment.url_prefix.strip('/')}" if experiment.url_prefix else ""
+    return Rest(f"http://localhost:{experiment.port}{prefix}")
+
+
+def mixes_pairs(engine: Any) -> bool:
+    """Whether NNI may record concurrent trials with each other's parameters: several at a time, manager not mended."""
+    experiment = experiment_of(engine)
+    if experiment is None or getattr(experiment, "mended", False) or is_mended():
+        return False
+    concurrency = getattr(experiment.config, "trial_concurrency", 1)
+    return not isinstance(concurrency, int) or concurrency > 1
 
 
 def last_parameter_id(engine: Any) -> int | None:

@@ -34,7 +34,9 @@ from nni.nas.strategy.base import Strategy, StrategyStatus
 
 from nni_strategies.bridge import nas_engine
 from nni_strategies.bridge.class_args import read_class_args
+from nni_strategies.bridge.journal_lock import open_journal
 from nni_strategies.bridge.nas_recovery import recover_experiment
+from nni_strategies.bridge.reruns import stop_needless
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError, SpaceExhausted
 from nni_strategies.search.journal import Journal
 from nni_strategies.search.searcher import Prior, Searcher, Trial
@@ -47,6 +49,12 @@ _logger = logging.getLogger(__name__)
 _POLL = 0.1  # seconds between two looks for a free place
 _BUDGET_POLL = 1.0  # seconds between two questions to the manager
 _UNANSWERED = 5  # questions in a row the manager may leave unanswered
+
+_MIXED_PAIRS = (
+    "NNI 3.0 records concurrent trials with each other's parameters: the rows of the web UI cannot be trusted in this "
+    "experiment. The search learns from the right pairs, and export_top_models() gives them. To have them right "
+    "everywhere take nni_strategies.bridge.experiment.NasExperiment in place of NNI's, or one trial at a time."
+)
 
 
 class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
@@ -135,7 +143,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         if path is None and folder is not None:
             path = folder / "journal.jsonl"
         searcher = self.make_searcher(self._view.space)
-        journal = Journal(path)
+        journal = Journal() if path is None else open_journal(Path(path))
         seed = self._args.seed
         if seed is None:
             seed = int(journal.header.get("seed", 0)) if journal.header else secrets.randbelow(2**31)
@@ -162,6 +170,8 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
                 (ModelEventType.TrainingEnd, self._on_training_end),
             ):
                 self.engine.register_model_event_callback(kind, callback)
+            if nas_engine.mixes_pairs(self.engine):
+                _logger.warning(_MIXED_PAIRS)
             waiting = deque(self._resume(study))
             while self.wait_for_resource():
                 self.settle()
@@ -241,6 +251,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
                 model.status = ModelStatus.Training
                 nas_engine.adopt(self.engine, parameter_id, model)
         nas_engine.occupy(self.engine, len(recovery.rerun))
+        stop_needless(nas_engine.rest_of(experiment), recovery.needless)
         # A trial that was run again may have ended before its model was adopted.
         recovery, _ = recover_experiment(study, self._view, experiment, say=False)
         self._n_submitted = len(recovery.jobs)

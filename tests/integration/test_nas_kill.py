@@ -29,7 +29,7 @@ import nni_strategies.bridge.torchvision_first  # noqa: E402, F401
 from nni_experiment import REPOSITORY, alive, free_port, poll  # noqa: E402
 from small_space import SmallSpace, value_of  # noqa: E402
 
-pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(480)]
 
 
 class Program:
@@ -51,7 +51,7 @@ class Program:
                 cwd=HERE, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True,
             )  # fmt: skip
 
-    def result(self, seconds: float = 150) -> dict[str, Any]:
+    def result(self, seconds: float = 240) -> dict[str, Any]:
         assert self.process is not None
         self.process.wait(seconds)
         lines = self.output.read_text().splitlines()
@@ -71,7 +71,7 @@ class Program:
         return [event for event in read(path)[0] if event["event"] == kind] if path.exists() else []
 
     def wait_for_finished(self, n: int) -> None:
-        poll(lambda: len(self.events("finished")) >= n or None, 120, f"{n} results in the journal")
+        poll(lambda: len(self.events("finished")) >= n or None, 200, f"{n} results in the journal")
 
     def clean_up(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -95,7 +95,7 @@ def uninterrupted(n: int) -> list[dict[str, str]]:
 
 def test_killed_python_then_killed_manager(program: Program) -> None:
     program.start()
-    poll(lambda: len(program.events("issued")) >= 4 or None, 120, "two trials ended and two more began")
+    poll(lambda: len(program.events("issued")) >= 4 or None, 200, "two trials ended and two more began")
     program.kill_python()
     assert len(program.managers()) == 1  # it survives, its trials too
     before = {e["trial"]: e["value"] for e in program.events("finished")}
@@ -106,7 +106,7 @@ def test_killed_python_then_killed_manager(program: Program) -> None:
         os.kill(pid, signal.SIGKILL)
         poll(lambda pid=pid: not alive(pid) or None, 10, "the manager is gone")
     assert program.process is not None
-    program.process.wait(90)  # it notices by itself, and says how to go on
+    program.process.wait(120)  # it notices by itself, and says how to go on
     assert "run_or_resume" in program.output.read_text()
     before.update({e["trial"]: e["value"] for e in program.events("finished")})
 
