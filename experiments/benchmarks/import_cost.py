@@ -70,7 +70,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = ["# What an import costs", "", common.machine(), "", "The protocol is in `import_cost.py`.", ""]
     lines += [f"{'reached' if good else '**NOT reached**'}: {OURS}: {own['cpu_seconds']} s, target {TARGET} s.", ""]
     lines += ["| module | CPU s | clock s | MB | loads (of torch, nni.nas, sklearn) |", "|---|---|---|---|---|"]
-    lines += [f"| {r['module']} | {r['cpu_seconds']} | {r['seconds']} | {r['megabytes']} | {r['loads']} |" for r in rows]
+    columns = ("module", "cpu_seconds", "seconds", "megabytes", "loads")
+    lines += ["| " + " | ".join(row[column] for column in columns) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
