@@ -146,3 +146,15 @@ def test_rounded_numbers_without_bounds_are_never_proposed_twice() -> None:
     space = SearchSpace((rounded, Categorical("op", choices=("a", "b", "c"))))
     study = run(LaNASSearcher(space), lambda c: -abs(c["x"] - 1.0) + (c["op"] == "b"), 24)
     assert study.best is not None and study.best.configuration == {"x": 1.0, "op": "b"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_ackley_in_ten_dimensions_after_a_hundred_evaluations() -> None:
+    space = SearchSpace(tuple(uniform(f"x{i}", -5.0, 10.0) for i in range(10)))
+
+    def ackley(configuration: dict[str, Any]) -> float:
+        x = np.array(list(configuration.values()))
+        return 20 * np.exp(-0.2 * np.sqrt((x**2).mean())) + np.exp(np.cos(2 * np.pi * x).mean()) - 20 - np.e
+
+    assert np.median([best(run(LaNASSearcher(space), ackley, 100, seed)) for seed in (2000, 2001, 2002)]) > -2.6

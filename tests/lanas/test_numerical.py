@@ -27,6 +27,15 @@ def observed(n: int = 25) -> tuple[np.ndarray, np.ndarray]:
     return codes, np.sin(4 * codes[:, 0]) - (codes[:, 1] - 0.3) ** 2
 
 
+def test_standard_scores_bring_far_losers_in() -> None:
+    np.testing.assert_allclose(standard_scores(np.array([1.0, 3.0])), [-1.0, 1.0])
+    # The median is 2, the best 3 above it: nothing counts as further below than 4 * 3.
+    lost = standard_scores(np.array([-1e9, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0]))
+    np.testing.assert_allclose(lost, standard_scores(np.array([-10.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0])))
+    assert lost.mean() == pytest.approx(0.0) and lost.std() == pytest.approx(1.0)
+    assert not standard_scores(np.full(4, 0.1)).any()
+
+
 def test_posterior_is_that_of_scikit_learn() -> None:
     codes, values = observed()
     theta = KERNEL.start.copy()
