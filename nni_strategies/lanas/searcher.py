@@ -199,8 +199,9 @@ class LaNASSearcher(Searcher):
             return self.pool.codes[left]
         values = self.results.values
         if self.config.local_sampler == "uniform":
-            members = self.results.codes[node.members]
-            return draw_inside(region, self.prior, members[region.contains(members)], self._fresh, rng)[:1]
+            kept = region.violation_of_features(self.results.x[node.members]) == 0.0
+            starts = self.results.codes[node.members][kept]
+            return draw_inside(region, self.prior, starts, self._fresh, rng)[:1]
         inside = node.members if len(node.members) > 1 else range(self.results.n)
         parents = self.results.codes[best_members(inside, values, self.config.n_parents)]
         if self._numerical is not None:

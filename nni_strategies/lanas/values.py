@@ -8,6 +8,8 @@ from scipy.special import ndtri
 
 Array = npt.NDArray[np.float64]
 
+_LARGEST = 1e100  # sums of raw metrics stay finite
+
 _FARTHEST = 4.0
 
 
@@ -69,7 +71,7 @@ class ValueTransform:
         """Return transformed values of the same shape."""
         n = len(self._sorted)
         if self._kind == "none" or n == 0:
-            return np.array(values, dtype=np.float64) if self._kind == "none" else np.full(np.shape(values), 0.5)
+            return np.clip(values, -_LARGEST, _LARGEST) if self._kind == "none" else np.full(np.shape(values), 0.5)
         if self._kind == "minmax":
             low, high = self._sorted[0], self._sorted[-1]
             return np.full(np.shape(values), 0.5) if low == high else np.clip((values - low) / (high - low), 0.0, 1.0)
