@@ -34,6 +34,7 @@ from nni.nas.strategy.base import Strategy, StrategyStatus
 
 from nni_strategies.bridge import nas_engine
 from nni_strategies.bridge.class_args import read_class_args
+from nni_strategies.bridge.exhaustion import end_experiment
 from nni_strategies.bridge.journal_lock import open_journal
 from nni_strategies.bridge.nas_recovery import recover_experiment
 from nni_strategies.bridge.reruns import stop_needless
@@ -111,6 +112,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         self._trials: dict[int, int] = {}  # id of a model -> trial
         self._ended: dict[int, str] = {}  # trial -> how NNI ended it; no result yet
         self._n_submitted = 0  # to this experiment, in all its runs
+        self._issued: list[int] = []  # parameter ids of this run
         self.problem: str | None = None
 
     def keep_in(self, path: Path | str) -> None:
@@ -181,6 +183,9 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
             self.settle()
         except SpaceExhausted as end:
             _logger.info("the search is complete: %s", end)
+            experiment = nas_engine.experiment_of(self.engine)
+            if experiment is not None:  # its status becomes DONE when the last trial ends
+                end_experiment(nas_engine.rest_of(experiment), self._issued)
         except NNIStrategiesError as error:
             self._give_up(str(error))
         except Exception as error:
@@ -290,6 +295,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         self._n_submitted += 1
         parameter_id = nas_engine.last_parameter_id(self.engine)
         if parameter_id is not None:
+            self._issued.append(parameter_id)
             study.note("issued", trial=trial.id, run=self._run_number(study), parameter_id=parameter_id)
         return True
 

@@ -18,7 +18,7 @@ from nni_strategies.search.baselines import RandomSearch
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.experiment import NasExperiment as StockNasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
-from small_space import SmallSpace, evaluate
+from small_space import SmallSpace, TinySpace, evaluate, evaluate_badly
 
 
 class Random(StudyStrategy):
@@ -34,21 +34,23 @@ def main() -> None:
     config.experiment_working_directory = wanted["folder"]
     config.max_trial_number = wanted["trials"]
     config.trial_concurrency = wanted["concurrency"]
-    evaluator = FunctionalEvaluator(evaluate, seconds=wanted["seconds"], log=wanted["log"])
+    space, function = (TinySpace, evaluate_badly) if wanted.get("bad") else (SmallSpace, evaluate)
+    evaluator = FunctionalEvaluator(function, seconds=wanted["seconds"], log=wanted["log"])
     experiment_class = StockNasExperiment if wanted.get("stock") else NasExperiment
     if wanted.get("stock"):
         config._trial_command_params = {"python": f"{sys.executable} -m nni_strategies.bridge.nas_trial"}
-    experiment = experiment_class(SmallSpace(), evaluator, Random(seed=7), config, id=wanted["id"])
+    experiment = experiment_class(space(), evaluator, Random(seed=7), config, id=wanted["id"])
     ended = experiment.run_or_resume(wanted["port"])
     top = [[model.metric, model.sample] for model in experiment.export_top_models(3)]
     rows = []
     for job in experiment.list_trial_jobs():
         parameters = job.hyperParameters[0].parameters
         shown = {label: parameters.get(label) for label in parameters["sample"]}
-        metrics = [metric.data["default"] for metric in job.finalMetricData or []]
+        metrics = [metric.data.get("default") for metric in job.finalMetricData or []]
         rows.append({"status": job.status, "sample": parameters["sample"], "shown": shown, "metrics": metrics})
+    status = experiment.get_status()
     experiment.stop()
-    print(json.dumps({"ended": ended, "top": top, "rows": rows}), flush=True)
+    print(json.dumps({"ended": ended, "status": status, "top": top, "rows": rows}), flush=True)
 
 
 if __name__ == "__main__":

@@ -48,3 +48,28 @@ def evaluate(model: SmallSpace, seconds: float = 0.0, log: str = "") -> None:
         with Path(log).open("a") as file:
             file.write(f"{score}\n")
     nni.report_final_result({"default": score, "params": 2 * score, "process": os.getpid()})
+
+
+class TinySpace(ModelSpace):
+    """Four models, of which one is any good."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = LayerChoice({f"width{i}": MutableLinear(1, i + 1) for i in range(4)}, label="a")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the layer's output."""
+        return self.a(x)
+
+
+def evaluate_badly(model: TinySpace, seconds: float = 0.0, log: str = "") -> None:
+    """Go wrong in three ways, each of which NNI's engine takes badly, and once well."""
+    number = model.a(torch.zeros(1, 1)).shape[-1] - 1
+    if number == 0:
+        raise MemoryError("no memory")
+    if number == 1:
+        nni.report_intermediate_result({"loss": 1.0})
+        nni.report_final_result({"accuracy": 1.0})
+    if number == 3:
+        nni.report_intermediate_result("not a number")
+        nni.report_final_result({"default": number})

@@ -136,6 +136,23 @@ def test_killed_python_then_killed_manager(program: Program) -> None:
     assert all(row["shown"] == row["sample"] for row in rows)
 
 
+def test_failures_and_exhaustion_end_well(tmp_path: Path) -> None:
+    program = Program(tmp_path, trials=10, concurrency=2, seconds=0, bad=True)
+    try:
+        program.start()
+        result = program.result()
+        assert (result["ended"], result["status"]) == (True, "DONE")  # of ten trials four, the space has no more
+        assert result["top"] == [[3.0, {"a": "width3"}]]
+        label = {e["trial"]: e["configuration"]["a"] for e in program.events("proposed")}
+        reasons = {label[e["trial"]]: e["reason"] for e in program.events("failed")}
+        assert set(reasons) == {"width0", "width1", "width2"}
+        assert "failed" in reasons["width0"]
+        assert "no 'default'" in reasons["width1"]
+        assert "no final result" in reasons["width2"]
+    finally:
+        program.clean_up()
+
+
 def test_sequence_without_nni_is_that_of_the_seed() -> None:
     assert uninterrupted(4) == uninterrupted(6)[:4]
     assert np.unique([value_of(c) for c in uninterrupted(64)]).size == 64
