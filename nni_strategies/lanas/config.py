@@ -93,8 +93,9 @@ class LaNASConfig(SearcherConfig):
     on_failure
         ``ignore`` a failed trial (never proposed again), or learn it as the ``worst`` value so far.
     local_sampler
-        Inside the region: ``gp`` (expected improvement of a Gaussian process over mutations of its best),
-        ``mutation`` (a mutation of its best) or ``uniform`` (the paper).
+        Inside the region: ``gp`` (expected improvement of a Gaussian process over mutations of its best and, where
+        numbers are searched, a trust region around it), ``mutation`` (a mutation of its best) or ``uniform`` (the
+        paper).
     histogram
         Whether groups of choices with the same values also enter by how often each value is used.
     histogram_groups
@@ -107,7 +108,7 @@ class LaNASConfig(SearcherConfig):
         Parents that are mutated, candidates of one round, and how many surviving ones end the rounds.
     gp_points, gp_fit_points, gp_steps
         Most results in the Gaussian process (half of them the best), in the fit of its hyper-parameters, and
-        random-walk steps of a fit.
+        random-walk steps of a fit (where numbers are searched the fit is by gradients instead).
     pool
         Only these configurations are proposed: a list, an array of codes ``[n, n_codes]``, or a file
         (``.json``, ``.jsonl`` or ``.npy``).
