@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.benchmarks import common, svg
-from experiments.benchmarks.functions import FUNCTIONS, METHODS, Function
+from experiments.benchmarks.functions import FUNCTIONS, METHODS
 
 Rows = list[dict[str, str]]
 
@@ -76,7 +76,7 @@ def verdicts(rows: Rows) -> list[str]:
                 median = float(np.median(lowest[:, evaluations - 1]))
                 told = f"median {median:.4g} after {evaluations} evaluations, target {target:g}"
                 lines.append(f"- {_mark(median <= target)} {name}: {told} ({len(lowest)} seeds).")
-        lines += _against_random(rows, name, function)
+        lines += _against_random(rows, name)
     own = [float(row["cpu_ms"]) for row in rows if (row["method"], row["function"]) == ("LaNAS", "Ackley-10")]
     if own:
         told = f"{np.median(own):.3g} ms of processor a proposal, target {_MOST_MS:g}"
@@ -84,12 +84,12 @@ def verdicts(rows: Rows) -> list[str]:
     return lines
 
 
-def _against_random(rows: Rows, name: str, function: Function) -> list[str]:
+def _against_random(rows: Rows, name: str) -> list[str]:
     ours, blind = (curves(rows, method, name) for method in ("tree, uniform draws", "random search"))
     if not (len(ours) and len(blind)):
         return []
     medians = [float(np.median(lowest[:, -1])) for lowest in (ours, blind)]
-    told = f"{medians[0]:.4g} against {medians[1]:.4g} after {function.evaluations}"
+    told = f"{medians[0]:.4g} against {medians[1]:.4g} after {FUNCTIONS[name].evaluations}"
     return [f"- {_mark(medians[0] < medians[1])} {name}, tree with uniform draws against random search: {told}."]
 
 
