@@ -30,7 +30,7 @@ lint: $(READY) ## ruff and mypy, as strict as pyproject.toml says
 	$(BIN)/mypy
 
 unit: $(READY) ## the tests that need neither NNI's manager nor a browser nor sshd
-	$(PYTEST) -m "not integration" -n 2
+	$(PYTEST) -m "not integration" -n 2 --dist worksteal
 
 integration: $(READY) ## the tests on real NNI experiments, one at a time
 	$(PYTEST) -m integration
