@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +69,7 @@ def collect(
 def row_keys(codes: Codes) -> list[bytes]:
     """Return one key a row, equal for codes that are equal up to rounding."""
     rounded = np.round(codes, 9) + 0.0  # no negative zero
-    return [row.tobytes() for row in rounded]
+    return [blake2b(row.tobytes(), digest_size=16).digest() for row in rounded]
 
 
 def distinct(codes: Codes) -> Codes:

@@ -47,7 +47,7 @@ class Results:
     def add(self, codes: Codes, value: float) -> None:
         """Append one result; `codes` is ``[1, n_codes]``."""
         if self.n == len(self._values):
-            room = 2 * self.n
+            room = self.n + self.n // 2
             self._codes = np.resize(self._codes, (room, self._codes.shape[1]))
             self._x = np.resize(self._x, (room, self._x.shape[1]))
             self._values = np.resize(self._values, room)

@@ -136,7 +136,7 @@ class LaNASSearcher(Searcher):
         self._n_learned = n
         if self.config.local_sampler == "gp" and self._numerical is None:
             # Seeded by what is known, so that a replay takes the same steps.
-            rng = np.random.default_rng([n, zlib.crc32(self.results.codes.tobytes())])
+            rng = np.random.default_rng([n, zlib.crc32(self.results.codes.data)])
             self._surrogate.relearn(self.results.x, self.results.values, rng)
 
     # -- proposing --------------------------------------------------------------------------------
@@ -199,8 +199,9 @@ class LaNASSearcher(Searcher):
             return self.pool.codes[left]
         values = self.results.values
         if self.config.local_sampler == "uniform":
-            kept = region.violation_of_features(self.results.x[node.members]) == 0.0
-            starts = self.results.codes[node.members][kept]
+            starts = self.results.codes[node.members]
+            if self.config.training_route == "actual":  # its nodes also hold results from outside their region
+                starts = starts[region.contains(starts)]
             return draw_inside(region, self.prior, starts, self._fresh, rng)[:1]
         inside = node.members if len(node.members) > 1 else range(self.results.n)
         parents = self.results.codes[best_members(inside, values, self.config.n_parents)]

@@ -18,6 +18,7 @@ Array = npt.NDArray[np.float64]
 
 # Points on the boundary (common in discrete spaces) go to the good side whatever the order of summation was.
 _SLACK = 1e-7
+_CHUNK = 2048  # rows that are in double precision at a time
 
 
 class Split(Protocol):
@@ -46,7 +47,7 @@ class LinearSplit:
         self.threshold = threshold
 
     def margin(self, x: npt.NDArray[Any]) -> Array:
-        return np.asarray(x @ self.weights - (self.threshold - _SLACK), dtype=np.float64)
+        return _product(x, self.weights) - (self.threshold - _SLACK)
 
     def top_weights(self, names: list[str], count: int) -> list[tuple[str, float]]:
         order = np.argsort(-np.abs(self.weights), kind="stable")[:count]
@@ -79,14 +80,27 @@ def ridge_weights(x: npt.NDArray[Any], v: Array, penalty: float) -> Array:
     v
         Targets, ``[n]``.
     """
-    centred = np.asarray(x, dtype=np.float64) - x.mean(axis=0, dtype=np.float64)
-    target = v - v.mean()
-    n, d = centred.shape
-    if d <= n:
-        weights: Array = np.linalg.solve(centred.T @ centred + penalty * np.eye(d), centred.T @ target)
-    else:
+    mean, target = x.mean(axis=0, dtype=np.float64), v - v.mean()
+    n, d = x.shape
+    weights: Array
+    if n < d:
+        centred: Array = np.subtract(x, mean, dtype=np.float64)
         weights = centred.T @ np.linalg.solve(centred @ centred.T + penalty * np.eye(n), target)
+        return weights
+    gram: npt.NDArray[Any] = penalty * np.eye(d)
+    moments: npt.NDArray[Any] = np.zeros(d)
+    for first in range(0, n, _CHUNK):
+        centred = np.subtract(x[first : first + _CHUNK], mean, dtype=np.float64)
+        gram += centred.T @ centred
+        moments += centred.T @ target[first : first + _CHUNK]
+    weights = np.linalg.solve(gram, moments)
     return weights
+
+
+def _product(x: npt.NDArray[Any], weights: Array) -> Array:
+    if len(x) <= _CHUNK:
+        return np.asarray(x @ weights, dtype=np.float64)
+    return np.concatenate([x[first : first + _CHUNK] @ weights for first in range(0, len(x), _CHUNK)])
 
 
 def fit_split(x: npt.NDArray[Any], v: Array, config: LaNASConfig) -> Split | None:
