@@ -26,6 +26,8 @@ LIMIT_S = 4.0
 
 TRIAL = Path(__file__).resolve().parents[2] / "trial_code" / "train_digits.py"
 
+RESULT = Path(__file__).with_name("results") / "trial_startup.txt"
+
 PARTS = {
     "interpreter": "pass",
     "import torch": "import torch",
@@ -71,7 +73,7 @@ def run_trial() -> tuple[Seconds, Seconds]:
 
 
 def main() -> None:
-    """Measure, print the table, exit with 1 above the limit."""
+    """Measure, print and write the table, exit with 1 above the limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
@@ -94,7 +96,10 @@ def main() -> None:
         table.add_row(f"[bold]{title}[/]")
         for name, program in programs.items():
             row(name, [run("-c", program)[0] for _ in range(repeats)])
-    Console().print(table)
+    console = Console(record=True, width=80)
+    console.print(table)
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(console.export_text())
     spent = statistics.median(outside.wall for outside, _ in trials)
     if spent > LIMIT_S:
         sys.exit(f"a trial spends {spent:.2f} s outside training, more than {LIMIT_S} s")
