@@ -21,7 +21,9 @@ def test_home(): assert "pytest-" in os.environ["HOME"]
 
 
 @pytest.mark.timeout(30)
-@pytest.mark.parametrize(("in_ci", "closing"), [("", "1 passed, 3 skipped"), ("true", "1 failed, 1 passed, 1 skipped, 1 error")])
+@pytest.mark.parametrize(
+    ("in_ci", "closing"), [("", "1 passed, 3 skipped"), ("true", "1 failed, 1 passed, 1 skipped, 1 error")]
+)
 def test_skips(tmp_path: Path, in_ci: str, closing: str):
     shutil.copy(CONFTEST, tmp_path)
     (tmp_path / "test_something.py").write_text(TESTS)
