@@ -12,12 +12,13 @@ two re-learns are among them (n // 40 + 30, at most 280). A process of its own f
 that cannot be handed a history make it themselves; they are left out beyond 1,000 and in the space of subsets, which
 they do not have.
 
-Reported: the median processor time and wall time of a proposal with its report, the mean processor time (re-learning
-included), the processor time to take in the history, and the peak resident memory. One thread that waits for nothing
-takes as much wall time as processor time on an idle machine; on a busy one only processor time says something.
+Reported: the median wall time of a proposal with its report, its median and mean processor time, the processor time
+to take in the history, and the peak resident memory. (Processor times were added after trial measurements on a machine
+that many processes shared: a thread that waits for nothing takes as much wall as processor time on an idle one. A first
+measurement found 213 MB in the wide space; the searcher was then made to need less, and all was measured again.)
 
-Targets, fixed beforehand: median and mean processor time at most 25 ms at 1,000 and 50 ms at 10,000 in both spaces; at
-most 200 MB at 10,000.
+Targets, fixed beforehand: median wall time at most 25 ms at 1,000 and 50 ms at 10,000 in both spaces, re-learning
+included; at most 200 MB at 10,000.
 """
 
 from __future__ import annotations
@@ -122,21 +123,19 @@ def table() -> str:
     for row in (row for row in rows if row["method"] == "LaNAS"):
         most = _MEDIANS.get(int(row["n"]))
         if most is not None:
-            reached = max(float(row["median_ms"]), float(row["mean_ms"])) <= most
-            mark = "reached:" if reached else "**NOT reached**:"
-            told = f"median {row['median_ms']} ms, mean {row['mean_ms']} ms, target {most:g}"
-            lines.append(f"- {mark} at {row['n']} finished trials, {row['space']}: {told}.")
+            mark = "reached:" if float(row["wall_median_ms"]) <= most else "**NOT reached**:"
+            told = f"{row['wall_median_ms']} ms, target {most:g}"
+            lines.append(f"- {mark} median at {row['n']} finished trials, {row['space']}: {told}.")
         if int(row["n"]) == 10_000:
             mark = "reached:" if float(row["peak_mb"]) <= _MEMORY else "**NOT reached**:"
             lines.append(f"- {mark} memory at 10000, {row['space']}: {row['peak_mb']} MB, target {_MEMORY:g}.")
     lines += ["", "## Measurements", ""]
-    lines += ["| space | finished | method | median ms | mean ms | wall median ms | history s | peak MB |"]
+    lines += ["| space | finished | method | wall, median ms | processor, median ms | mean ms | history s | peak MB |"]
     lines += ["|" + "---|" * 8]
     for row in rows:
-        cells = [row[key] for key in ("space", "n", "method", "median_ms", "mean_ms", "wall_median_ms", "history_s")]
+        cells = [row[key] for key in ("space", "n", "method", "wall_median_ms", "median_ms", "mean_ms", "history_s")]
         lines.append(f"| {' | '.join(cells)} | {row['peak_mb']} |")
-    lines += ["", "Processor time but for one column. History: taking in the finished trials; NNI's tuners and Optuna"]
-    lines[-1] += " proposed them themselves."
+    lines += ["", "History: processor time to take in the finished trials (NNI's tuners and Optuna proposed them)."]
     return "\n".join(lines) + "\n"
 
 
