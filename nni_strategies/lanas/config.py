@@ -63,7 +63,8 @@ class LaNASConfig(SearcherConfig):
         ``default``, ``paper`` (the published algorithm), ``nasbench101``, ``oneshot``, ``distributed`` (constants of
         the official LaNAS experiments), ``lamcts_ackley`` / ``_levy`` / ``_lunar`` / ``_swimmer`` / ``_hopper``.
     n_init
-        Blind draws at the start, at most a tenth of a finite space; None for ``max(10, number of choices)``.
+        Blind draws at the start, at most a tenth of a finite space; None for 10, or the
+        number of parameters where that is more and there are numbers.
     relearn_every, relearn_fraction
         With n results the tree is learned anew every ``max(relearn_every, int(n * relearn_fraction))`` results.
     value_transform

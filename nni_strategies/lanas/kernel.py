@@ -19,7 +19,8 @@ from nni_strategies.lanas.features import Features
 Array = npt.NDArray[np.float64]
 
 _START_WEIGHT = 4.0  # sum of the g_i at the start
-_START_HISTOGRAM = 0.3
+_START_SHARE = 0.3  # a
+_START_DECAY = 1.8  # gamma times the number of counted choices: counts of more choices lie further apart
 _START_NOISE = 0.05
 
 
@@ -50,7 +51,8 @@ class HammingHistogramKernel:
         self._n_parameters = d = len(features.space.parameters)
         self.has_histogram = len(self._count_columns) > 0
         weights = np.full(d, np.log(_START_WEIGHT / d))
-        histogram = np.log([_START_HISTOGRAM, _START_HISTOGRAM]) if self.has_histogram else np.zeros(0)
+        counted = sum(len(group.labels) for group in features.groups)
+        histogram = np.log([_START_SHARE, _START_DECAY / counted]) if self.has_histogram else np.zeros(0)
         self.start = np.concatenate([weights, histogram, [np.log(_START_NOISE)]])
         self.spread = np.concatenate([np.full(d, 1.5), [2.0, 1.0] if self.has_histogram else [], [1.5]])
 

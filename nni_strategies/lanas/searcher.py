@@ -31,6 +31,7 @@ from nni_strategies.search.searcher import Prior, Searcher, SearcherConfig, Tria
 from nni_strategies.space.parameters import Codes, Numerical
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
+_N_INIT = 10
 _DRAW = 64
 _DRAWS = 16
 _POOL_CANDIDATES = 1024
@@ -90,7 +91,9 @@ class LaNASSearcher(Searcher):
         )
 
     def _initial_draws(self) -> int:
-        wanted = self.config.n_init if self.config.n_init is not None else max(10, len(self.space.parameters))
+        # A first model of numbers needs about a draw a dimension; choices are learned faster by searching.
+        numbers = any(isinstance(parameter, Numerical) for parameter in self.space.parameters)
+        wanted = self.config.n_init or max(_N_INIT, len(self.space.parameters) if numbers else 0)
         size = len(self.pool.codes) if self.pool is not None else self.space.size
         return wanted if size is None else max(min(wanted, size // 10), 1)
 
