@@ -62,8 +62,8 @@ def table(rows: Rows) -> str:
     lines += ["A run that did not find it counts as 500 in the mean. Regret: mean over runs, points of validation "]
     lines[-1] += "accuracy. Test accuracy: of the best cell by validation. Arms of the ablation differ from LaNAS by "
     lines[-1] += "what they are named after. The recipe behind the default was chosen with a prototype on these three "
-    lines[-1] += "tables with other seeds: the figures are no forecast for other spaces. Milliseconds are wall time on a "
-    lines[-1] += "machine shared with other work; `proposal_cost.md` has the cost."
+    lines[-1] += "tables with other seeds: the figures are no forecast for other spaces. Milliseconds are wall time on "
+    lines[-1] += "a machine shared with other work; `proposal_cost.md` has the cost."
     return "\n".join(lines) + "\n"
 
 
