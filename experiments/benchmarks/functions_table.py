@@ -98,15 +98,21 @@ def _mark(good: bool) -> str:
 
 
 def plot(rows: Rows) -> str:
-    """Return the median distance to the minimum against evaluations as SVG, one panel a function."""
+    """Return the median distance to the minimum against evaluations as SVG, one panel a function.
+
+    Distances are divided by that of random search at the end, so that one axis serves all functions.
+    """
     panels = {}
     methods = [*_PLOTTED, *(name for name in METHODS if name.startswith("Optuna"))]
     for name, function in FUNCTIONS.items():
         panel = {}
+        blind = curves(rows, "random search", name)
+        unit = float(np.median(blind[:, -1])) - _OPTIMA.get(name, 0.0) if len(blind) else 1.0
         for method in methods:
             lowest = curves(rows, method, name)
             if len(lowest):
-                gap = np.maximum(np.median(lowest, axis=0) - _OPTIMA.get(name, 0.0), 1e-3)
+                gap = np.maximum(np.median(lowest, axis=0) - _OPTIMA.get(name, 0.0), 0.0) / unit
                 panel[method] = [(n + 1.0, float(gap[n])) for n in range(function.evaluations)]
         panels[name] = panel
-    return svg.log_curves(panels, "evaluations", "median distance to the minimum", (1e-3, 1e7))
+    title = "distance to the minimum (random: 1)"
+    return svg.log_curves(panels, "evaluations", title, (1e-4, 1e1))

@@ -29,7 +29,7 @@ _DEVIATION = 0.3
 _NOISE, _NOISE_SPREAD = math.log(0.01), 1.5
 _STARTS = (0.1, 0.2, 0.4, 1.0, 4.0)  # length scales, times the root of how many numbers there are
 _WEIGHTS, _WEIGHT_SPREAD = 4.0, 1.5  # sum of the g_i at the start
-_HISTOGRAM, _HISTOGRAM_SPREADS = math.log(0.3), (2.0, 1.0)
+_SHARE, _DECAY, _HISTOGRAM_SPREADS = 0.3, 1.8, (2.0, 1.0)  # a, and gamma times the number of counted choices
 
 
 @dataclass
@@ -69,7 +69,8 @@ class MixedKernel:
         start = [math.sqrt(2.0) + 0.5 * math.log(m), *[0.0] * m, _NOISE, *[math.log(_WEIGHTS / max(q, 1))] * q]
         spread = [math.sqrt(3.0), *[_DEVIATION] * m, _NOISE_SPREAD, *[_WEIGHT_SPREAD] * q]
         if self._a is not None:
-            start += [_HISTOGRAM, _HISTOGRAM]
+            counted = sum(len(group.labels) for group in features.groups)
+            start += [math.log(_SHARE), math.log(_DECAY / counted)]
             spread += _HISTOGRAM_SPREADS
         self.start, self.spread = np.array(start), np.array(spread)
         self.bounds = [(t - 4.0 * s, t + 4.0 * s) for t, s in zip(start, spread, strict=True)]
