@@ -9,18 +9,19 @@ import importlib
 import itertools
 import logging
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from nni_strategies.bridge.rest import Rest, RestError
 from nni_strategies.errors import NNIStrategiesError
+from nni_strategies.nni_database import open_database
 
 _logger = logging.getLogger(__name__)
 
 _STOP_SECONDS = 30.0
 _KILL_SECONDS = 10.0
+_READ_SECONDS = 5.0
 
 
 def find_managers(experiment_id: str, directory: Path | str) -> list[Any]:
@@ -75,7 +76,7 @@ def knows_experiment(database: Path, experiment_id: str) -> bool:
     """Whether NNI's database came as far as to hold the experiment; before that it cannot be resumed."""
     if not database.exists():
         return False
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True)) as opened:
+    with suppress(sqlite3.Error), open_database(database, patience=_READ_SECONDS) as opened:
         return bool(opened.execute("select 1 from ExperimentProfile where id = ?", [experiment_id]).fetchone())
     return False
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nni_strategies.bridge.nni_database import Job, Record, read_database
+from nni_strategies.bridge.nni_record import Job, Record, read_record
 from nni_strategies.bridge.recovery import Recovery, recover
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_nni import ModelSpaceView
@@ -39,7 +39,7 @@ def recover_experiment(
     """
     database = Path(experiment._checkpoint_directory).parent / "db" / "nni.sqlite"
     try:
-        record = _with_configurations(read_database(database), view)
+        record = _with_configurations(read_record(database), view)
     except (sqlite3.Error, OSError) as error:
         _logger.warning("%s cannot be read (%s): the journal alone is resumed", database, error)
         return Recovery(reissue=tuple(trial.id for trial in study.pending)), {}

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nni_strategies.bridge.nni_database import Final, Job, Record
+from nni_strategies.bridge.nni_record import Final, Job, Record
 from nni_strategies.search.study import Study
 
 

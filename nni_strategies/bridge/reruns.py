@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Collection
 
-from nni_strategies.bridge.nni_database import UNFINISHED
+from nni_strategies.bridge.nni_record import UNFINISHED
 from nni_strategies.bridge.rest import Rest, RestError
 
 _logger = logging.getLogger(__name__)

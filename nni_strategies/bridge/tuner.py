@@ -32,7 +32,7 @@ from nni_strategies.bridge.class_args import ClassArgs, read_class_args
 from nni_strategies.bridge.dispatcher import Dispatcher, last_words, speak_on_stderr, watch_parent
 from nni_strategies.bridge.exhaustion import end_experiment, restore_search_space
 from nni_strategies.bridge.journal_lock import open_journal
-from nni_strategies.bridge.nni_database import read_database
+from nni_strategies.bridge.nni_record import read_record
 from nni_strategies.bridge.recovery import Recovery, recover
 from nni_strategies.bridge.reruns import stop_needless
 from nni_strategies.errors import NNIStrategiesError, SpaceExhausted, TooManyFailures
@@ -164,7 +164,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
     def _recover(self, study: Study, dispatcher: Dispatcher) -> None:
         try:
-            self._recovery = recover(study, read_database(dispatcher.database), since=dispatcher.since)
+            self._recovery = recover(study, read_record(dispatcher.database), since=dispatcher.since)
         except (sqlite3.Error, OSError) as error:
             _logger.warning("%s cannot be read (%s): the journal alone is resumed", dispatcher.database, error)
             return
@@ -277,7 +277,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         waiting = {job: trial for job, trial in waiting.items() if study.trials[trial].pending}
         if waiting and self._dispatcher is not None:  # of these NNI tells a tuner the result, but not the end
             with contextlib.suppress(sqlite3.Error, OSError):
-                record = read_database(self._dispatcher.database)
+                record = read_record(self._dispatcher.database)
                 reported = {final.job for final in record.finals}
                 for job, trial in waiting.items():
                     if not record.jobs[job].unfinished and job not in reported:

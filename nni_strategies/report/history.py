@@ -7,17 +7,26 @@ it reported nothing.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nni_strategies.errors import DataMissing
+from nni_strategies.nni_database import (
+    ReportedMetric,
+    TrialEvent,
+    open_database,
+    read_events,
+    read_metrics,
+    read_profile,
+)
 
 #: Statuses in which a trial will not change any more.
 ENDED = frozenset(["SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED"])
+
+_PATIENCE = 10.0  # seconds to wait for the manager's write lock
 
 
 @dataclass(frozen=True)
@@ -81,56 +90,38 @@ def read_history(path: Path) -> History:
         It cannot be read.
     """
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
-        try:
-            events = connection.execute(
-                "select timestamp, trialJobId, event, data from TrialJobEvent order by timestamp, rowid"
-            ).fetchall()
-            metrics = connection.execute(
-                "select timestamp, trialJobId, parameterId, type, data from MetricData order by timestamp, rowid"
-            ).fetchall()
-            profile = connection.execute(
-                "select params, startTime, endTime from ExperimentProfile order by revision desc limit 1"
-            ).fetchone()
-        finally:
-            connection.close()
+        with open_database(path, patience=_PATIENCE) as database:
+            profile, events, metrics = read_profile(database), read_events(database), read_metrics(database)
     except sqlite3.Error as error:
         raise DataMissing(f"{path} cannot be read: {error}") from error
-    params, started, ended = profile or (None, None, None)
-    profile_json = _json(params)
-    jobs = _jobs(events, metrics)
-    return History(profile_json if isinstance(profile_json, dict) else {}, _seconds(started), _seconds(ended), jobs)
+    params = profile.params if isinstance(profile.params, dict) else {}
+    return History(params, profile.started, profile.ended, _jobs(events, metrics))
 
 
-def _jobs(events: list[tuple[Any, ...]], metrics: list[tuple[Any, ...]]) -> tuple[Job, ...]:
-    issued: dict[int, list[tuple[int, Any]]] = {}  # parameter id -> when it stood for what: ids restart after a resume
-    rows: dict[str, list[tuple[int, str, Any]]] = {}
-    for timestamp, job, event, data in events:
-        content = _json(data)
-        if isinstance(content, dict) and content.get("parameter_id") is not None:
-            issued.setdefault(int(content["parameter_id"]), []).append((int(timestamp), content.get("parameters")))
-        rows.setdefault(job, []).append((int(timestamp), event, content))
-    reported: dict[str, list[tuple[int, int | None, str, Any]]] = {}
-    for timestamp, job, parameter_id, kind, data in metrics:
-        number = int(parameter_id) if str(parameter_id).isdigit() else None
-        reported.setdefault(job, []).append((int(timestamp), number, kind, _json(_json(data))))
+def _jobs(events: Sequence[TrialEvent], metrics: Sequence[ReportedMetric]) -> tuple[Job, ...]:
+    issued: dict[int, list[TrialEvent]] = {}  # parameter id -> when it stood for what: ids restart after a resume
+    rows: dict[str, list[TrialEvent]] = {}
+    for event in events:
+        if event.parameter_id is not None:
+            issued.setdefault(event.parameter_id, []).append(event)
+        rows.setdefault(event.job, []).append(event)
+    reported: dict[str, list[ReportedMetric]] = {}
+    for metric in metrics:
+        reported.setdefault(metric.job, []).append(metric)
     ran = _parameter_ids(rows, reported)
     jobs = [_job(name, ran[name], history, reported.get(name, []), issued) for name, history in rows.items()]
     return tuple(sorted(jobs, key=lambda job: job.started if job.started is not None else float("inf")))
 
 
 def _parameter_ids(
-    rows: Mapping[str, list[tuple[int, str, Any]]], reported: Mapping[str, list[tuple[int, int | None, str, Any]]]
+    rows: Mapping[str, Sequence[TrialEvent]], reported: Mapping[str, Sequence[ReportedMetric]]
 ) -> dict[str, int | None]:
     """Return what each trial ran: what it reported, else what NNI noted unless another trial reported that.
 
     One trial that is displaced so gets the one id that is left over; of several, nobody can tell which ran which.
     """
-    noted: dict[str, int | None] = {}
-    for name, history in rows.items():
-        ids = [int(c["parameter_id"]) for *_, c in history if isinstance(c, dict) and c.get("parameter_id") is not None]
-        noted[name] = ids[0] if ids else None
-    told = {name: next((n for _, n, *_ in metrics if n is not None), None) for name, metrics in reported.items()}
+    noted = {name: _first_id(history) for name, history in rows.items()}
+    told = {name: _first_id(metrics) for name, metrics in reported.items()}
     taken = {number for number in told.values() if number is not None}
     displaced = [name for name, number in noted.items() if told.get(name) is None and number in taken]
     left = {number for number in noted.values() if number is not None} - taken
@@ -141,27 +132,29 @@ def _parameter_ids(
     return ran
 
 
+def _first_id(rows: Sequence[TrialEvent] | Sequence[ReportedMetric]) -> int | None:
+    return next((row.parameter_id for row in rows if row.parameter_id is not None), None)
+
+
 def _job(
     name: str,
     parameter_id: int | None,
-    history: list[tuple[int, str, Any]],
-    reported: list[tuple[int, int | None, str, Any]],
-    issued: Mapping[int, list[tuple[int, Any]]],
+    history: Sequence[TrialEvent],
+    reported: Sequence[ReportedMetric],
+    issued: Mapping[int, Sequence[TrialEvent]],
 ) -> Job:
-    last_seen = max([*(row[0] for row in history), *(row[0] for row in reported)])
+    last_seen = max([*(event.time for event in history), *(metric.time for metric in reported)])
     versions = issued.get(parameter_id, []) if parameter_id is not None else []
-    earlier = [parameters for timestamp, parameters in versions if timestamp <= last_seen]
-    started = [timestamp for timestamp, event, _ in history if event == "RUNNING"]
-    ended = [timestamp for timestamp, event, _ in history if event in ENDED]
+    earlier = [version.parameters for version in versions if version.time <= last_seen]
     return Job(
         id=name,
         parameter_id=parameter_id,
-        parameters=earlier[-1] if earlier else (versions[0][1] if versions else None),
-        status=history[-1][1],
-        started=_seconds(started[0] if started else None),
-        ended=_seconds(ended[-1] if ended else None),
-        intermediates=tuple(value for _, _, kind, value in reported if kind == "PERIODICAL"),
-        final=next((value for _, _, kind, value in reversed(reported) if kind == "FINAL"), None),
+        parameters=earlier[-1] if earlier else (versions[0].parameters if versions else None),
+        status=history[-1].kind,
+        started=next((event.time for event in history if event.kind == "RUNNING"), None),
+        ended=next((event.time for event in reversed(history) if event.kind in ENDED), None),
+        intermediates=tuple(metric.value for metric in reported if metric.kind == "PERIODICAL"),
+        final=next((metric.value for metric in reversed(reported) if metric.kind == "FINAL"), None),
     )
 
 
@@ -172,19 +165,3 @@ def sample_of(parameters: Any) -> dict[str, Any] | None:
     sample = parameters.get("sample")
     is_model = "model_symbol" in parameters or "__nni_type__" in parameters
     return dict(sample) if is_model and isinstance(sample, Mapping) else (None if is_model else dict(parameters))
-
-
-def _json(text: Any) -> Any:
-    if not isinstance(text, str) or not text:
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _seconds(milliseconds: Any) -> float | None:
-    try:
-        return float(milliseconds) / 1000
-    except (TypeError, ValueError):
-        return None

@@ -14,7 +14,7 @@ import pytest
 
 import nni_strategies.bridge.journal_lock as journal_lock
 import nni_strategies.bridge.tuner as tuner_module
-from nni_strategies.bridge.nni_database import read_database
+from nni_strategies.bridge.nni_record import read_record
 from nni_strategies.bridge.recovery import recover
 from nni_strategies.bridge.tuner import StudyTuner
 from nni_strategies.errors import JournalError, NNIStrategiesError
@@ -181,7 +181,7 @@ class TestRecover:
         database.final("A", 1, 0.1)
         database.event("A", "SUCCEEDED")
         database.event("B", "ADD_RESUMED")  # killed; NNI runs it again, as recorded: with the parameters of 1
-        found = recover(study, read_database(database.path))
+        found = recover(study, read_record(database.path))
         assert study.trials[1].value == 0.1
         assert study.trials[0].pending  # nobody ran it
         assert found.reissue == (0, 2, 3)
@@ -195,7 +195,7 @@ class TestRecover:
             database.event(job, "WAITING", study.trials[trial].configuration, 0)
             database.final(job, 0, {"default": trial + 0.5})
             database.event(job, "SUCCEEDED")
-        recover(study, read_database(database.path))
+        recover(study, read_record(database.path))
         assert [study.trials[i].value for i in (0, 2)] == [0.5, 2.5]
 
     def test_what_the_journal_has_is_never_changed(self, study, tmp_path):
@@ -204,7 +204,7 @@ class TestRecover:
         database.event("A", "WAITING", study.trials[0].configuration, 0)
         database.final("A", 0, 1.0)
         database.event("A", "SUCCEEDED")
-        assert recover(study, read_database(database.path)).gained == 0
+        assert recover(study, read_record(database.path)).gained == 0
         assert study.trials[0].value == 7.0
 
     def test_what_an_earlier_manager_took_up_and_never_started_is_issued_again(self, study, tmp_path):
@@ -212,8 +212,8 @@ class TestRecover:
         database = Database(tmp_path)
         database.event("A", "WAITING", study.trials[0].configuration, 0)
         database.event("A", "ADD_RESUMED")
-        assert recover(study, read_database(database.path)).rerun == {"A": 0}
-        later = recover(study, read_database(database.path), since=time.time() + 1)
+        assert recover(study, read_record(database.path)).rerun == {"A": 0}
+        later = recover(study, read_record(database.path), since=time.time() + 1)
         assert later.rerun == {} and later.reissue == (0, 1, 2, 3)
 
     @pytest.mark.parametrize("status", ["FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED", "SUCCEEDED"])
@@ -221,7 +221,7 @@ class TestRecover:
         database = Database(tmp_path)
         database.event("A", "WAITING", study.trials[0].configuration, 0)
         database.event("A", status)
-        recover(study, read_database(database.path))
+        recover(study, read_record(database.path))
         assert status in study.trials[0].failure
 
     def test_without_a_journal_the_database_is_a_warm_start(self, tmp_path):
@@ -232,7 +232,7 @@ class TestRecover:
         database.final("A", 0, {"default": float("nan")})
         database.event("B", "WAITING", {"a": 2, "b": 2}, 1)
         database.final("B", 1, {"default": 3})
-        recover(study, read_database(database.path))
+        recover(study, read_record(database.path))
         assert [trial.value for trial in study.trials] == [None, 3]
 
     def test_customised_trials_and_rubbish_are_passed_over(self, study, tmp_path):
@@ -241,7 +241,7 @@ class TestRecover:
         database.event("X", "WAITING", {"zzz": 1}, None)
         database.event("X", "ADD_RESUMED")
         database.final("Y", 77, 1.0)
-        found = recover(study, read_database(database.path))
+        found = recover(study, read_record(database.path))
         assert found.rerun == {"X": None}
         assert found.reissue == (0, 1, 2, 3)
 
