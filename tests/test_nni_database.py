@@ -29,11 +29,13 @@ def path(tmp_path: Path) -> Path:
     with closing(sqlite3.connect(file)) as database, database:
         database.executescript(SCHEMA)
         event = "insert into TrialJobEvent (timestamp, trialJobId, event, data) values (?, ?, ?, ?)"
-        rows = [(2500, "A", "RUNNING", packed), (1000, "B", "WAITING", ""), (3000, "", "x", ""), (3000, "A", "FAILED", "{")]
+        running, waiting = (2500, "A", "RUNNING", packed), (1000, "B", "WAITING", "")
+        rows = [running, waiting, (3000, "", "x", ""), (3000, "A", "FAILED", "{")]
         database.executemany(event, rows)
         metric = "insert into MetricData (timestamp, trialJobId, parameterId, type, data) values (?, ?, ?, ?, ?)"
         twice = json.dumps(json.dumps({"default": 0.5}))
-        metrics = [(1, "A", "3", "PERIODICAL", "0.25"), (2, "A", "3", "FINAL", twice), (3, "B", None, "FINAL", "no JSON")]
+        on_the_way, final = (1, "A", "3", "PERIODICAL", "0.25"), (2, "A", "3", "FINAL", twice)
+        metrics = [on_the_way, final, (3, "B", None, "FINAL", "no JSON")]
         database.executemany(metric, metrics)
         profile = "insert into ExperimentProfile (params, startTime, endTime, revision) values (?, ?, ?, ?)"
         database.executemany(profile, [('{"a": 2}', 1500, None, 2), ('{"a": 1}', 1500, None, 1)])

@@ -16,6 +16,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from nni_strategies.bridge.config_file import plain_fields, plain_name
 from nni_strategies.errors import InvalidArgument
 
 LOOPBACK = "127.0.0.1"
@@ -111,9 +112,7 @@ def _hosts(service: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _get(fields: Mapping[str, Any], name: str) -> Any:
-    """Return a field of a config, written in camelCase or snake_case; NNI takes either."""
-    folded = {str(key).lower().replace("_", ""): value for key, value in fields.items()}
-    return folded.get(name.lower())
+    return plain_fields(fields).get(plain_name(name))
 
 
 def _resolve(field: str, host: str) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import time
-import traceback
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nni_strategies.bridge.access import WebUIAddress, access_for
+from nni_strategies.bridge.config_file import read_config
 from nni_strategies.bridge.launch import DEFAULT_PORT, checked_port, free_port, mended
 from nni_strategies.bridge.patience import ManagerNotStarted
+from nni_strategies.bridge.validate import validate_config
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 
 _ATTEMPTS = 3
@@ -82,63 +83,11 @@ def view(experiment: str, port: int | None = None, *, experiment_dir: Path | str
     _run_stopped("view", experiment, [], port, experiment_dir)
 
 
-def read_config(config: Path | str) -> dict[str, Any]:
-    """Read the YAML file of an experiment.
-
-    Raises
-    ------
-    InvalidArgument
-        If there is no such file, or it holds something else than plain fields. YAML tags, which could name a Python
-        object to be made, are refused.
-    """
-    import yaml
-
-    path = Path(config)
-    if path.is_dir():
-        raise InvalidArgument("config", str(config), "is a folder; name the YAML file of an experiment in it")
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InvalidArgument("config", str(config), "there is no such file", _yaml_files(path.parent)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidArgument("config", str(config), f"cannot be read: {error}") from None
-    try:
-        fields = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        problem = " ".join(str(error).split())
-        raise InvalidArgument("config", str(config), f"must be plain YAML without tags: {problem}") from None
-    if not isinstance(fields, dict):
-        raise InvalidArgument("config", str(config), f"must hold fields such as 'tuner:', not {type(fields).__name__}")
-    return fields
-
-
 def _check_all(path: Path) -> None:
     """Find everything wrong with the config; raises InvalidArgument with all of it."""
-    from nni_strategies.bridge.validate import validate_config  # it uses this module's reader
-
     problems = validate_config(path).problems
     if problems:
         raise InvalidArgument("config", str(path), "\n  ".join(["cannot be started", *problems]))
-
-
-def check_by_nni(path: Path) -> None:
-    """Let NNI look at the config before anything is started; raises InvalidArgument with its message."""
-    from nni.experiment.config import ExperimentConfig, utils
-
-    try:
-        ExperimentConfig.load(path).canonical_copy()
-    except Exception as error:  # NNI raises whatever comes: ValueError, AttributeError, AssertionError …
-        failed_line = traceback.extract_tb(error.__traceback__)[-1].line  # all that a bare assertion tells
-        message = " ".join(str(error).split()) or failed_line or type(error).__name__
-        raise InvalidArgument("config", str(path), f"NNI refuses it: {message}") from error
-    finally:
-        utils.unset_base_path()  # NNI forgets to where it fails, and would refuse the next config for it
-
-
-def _yaml_files(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return [str(file) for file in sorted(folder.iterdir()) if file.suffix in (".yml", ".yaml")]
 
 
 def _run_stopped(

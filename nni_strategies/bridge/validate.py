@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nni_strategies.bridge.nnictl import check_by_nni, read_config
+from nni_strategies.bridge.config_file import check_by_nni, plain_fields, plain_name, read_config
 from nni_strategies.bridge.tuner_class import class_by_name, class_by_path, unknown_arguments
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 from nni_strategies.space.from_json import space_from_json
@@ -81,12 +81,12 @@ class _Config:
 
     def __init__(self, raw: Mapping[str, Any], folder: Path, found: Findings) -> None:
         self._raw = raw
-        self._values = {_plain(name): value for name, value in raw.items()}
+        self._values = plain_fields(raw)
         self._folder = folder
         self._found = found
 
     def get(self, name: str, default: Any = None) -> Any:
-        value = self._values.get(_plain(name), default)
+        value = self._values.get(plain_name(name), default)
         return default if value is None else value
 
     def _problem(self, name: str, value: Any, allowed: str, names: Any = ()) -> None:
@@ -104,7 +104,7 @@ class _Config:
         known = [_camel(name) for name in ExperimentConfig.__dataclass_fields__]
         if str(self.get("experimentType", "hpo")) != "nas":
             for name in self._raw:
-                if _plain(name) not in {_plain(one) for one in known}:
+                if plain_name(name) not in {plain_name(one) for one in known}:
                     self._problem("config", name, "a field of NNI's experiment config", known)
         for name in ("trialCommand", "trialConcurrency", "trainingService"):
             if self.get(name) is None:
@@ -129,7 +129,8 @@ class _Config:
         space = self.get("searchSpace")
         file = self.get("searchSpaceFile")
         if (space is None) == (file is None):
-            allowed = "one of searchSpace and searchSpaceFile, not both" if space else "given, or searchSpaceFile"
+            both = "one of searchSpace and searchSpaceFile, not both"
+            allowed = "given, or searchSpaceFile" if space is None else both
             self._problem("searchSpace", space, allowed)
             return None
         if file is not None:
@@ -161,8 +162,8 @@ class _Config:
         if not isinstance(section, Mapping):
             self._problem("tuner", section, "a section with name or className")
             return
-        tuner = {_plain(key): value for key, value in section.items()}
-        unknown = [key for key in section if _plain(key) not in ("name", "classname", "codedirectory", "classargs")]
+        tuner = plain_fields(section)
+        unknown = [key for key in section if plain_name(key) not in ("name", "classname", "codedirectory", "classargs")]
         for key in unknown:
             self._problem("tuner", key, "one of its fields", ("name", "className", "codeDirectory", "classArgs"))
         class_args = tuner.get("classargs") or {}
@@ -241,7 +242,7 @@ class _Config:
         service = self.get("trainingService")
         if not isinstance(service, Mapping):
             return
-        options = {_plain(key): value for key, value in service.items()}
+        options = plain_fields(service)
         platform, reuse = self._platform(), options.get("reusemode")
         concurrency = self.get("trialConcurrency", 1)
         self._found.attempt(lambda: _check_platform(platform))
@@ -263,7 +264,7 @@ class _Config:
             )
         for number, machine in enumerate(options.get("machinelist") or ()):
             if isinstance(machine, Mapping):
-                self._check_machine(f"machineList[{number}]", {_plain(k): v for k, v in machine.items()})
+                self._check_machine(f"machineList[{number}]", plain_fields(machine))
 
     def _check_machine(self, name: str, machine: Mapping[str, Any]) -> None:
         key = machine.get("sshkeyfile")
@@ -274,7 +275,7 @@ class _Config:
 
     def _platform(self) -> str:
         service = self.get("trainingService")
-        return str({_plain(k): v for k, v in service.items()}.get("platform")) if isinstance(service, Mapping) else ""
+        return str(plain_fields(service).get("platform")) if isinstance(service, Mapping) else ""
 
 
 def _check_platform(platform: str) -> None:
@@ -301,10 +302,6 @@ def _read_space(path: Path) -> Any:
             return yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise InvalidArgument("searchSpaceFile", str(path), f"JSON or plain YAML: {error}") from error
-
-
-def _plain(name: Any) -> str:
-    return str(name).replace("_", "").lower()
 
 
 def _camel(name: str) -> str:

@@ -73,7 +73,7 @@ def resized(config: Path, trials: int, folder: Path) -> Path:
     """Write a copy of an experiment's YAML file into `folder` that runs another number of trials."""
     import yaml
 
-    from nni_strategies.bridge.nnictl import read_config
+    from nni_strategies.bridge.config_file import read_config
 
     fields: dict[str, Any] = {**read_config(config), "maxTrialNumber": trials}
     for holder, name in ((fields, "trialCodeDirectory"), (fields.get("tuner"), "codeDirectory")):
