@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nni_strategies.data_folder import VARIABLE, data_folder
 from nni_strategies.errors import DataMissing, InvalidArgument
 from nni_strategies.space.parameters import Categorical
 from nni_strategies.space.search_space import Configuration, SearchSpace
@@ -40,12 +40,6 @@ def search_space() -> SearchSpace:
 def nni_search_space() -> dict[str, Any]:
     """Return the same space as NNI's search-space JSON."""
     return {label: {"_type": "choice", "_value": list(OPERATIONS)} for label in LABELS}
-
-
-def data_folder() -> Path:
-    """Return the folder of the data: ``$NNI_STRATEGIES_DATA``, else ``../shared/data`` beside the checkout."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return Path(os.environ.get("NNI_STRATEGIES_DATA", beside))
 
 
 class Table:
@@ -122,7 +116,7 @@ def _columns(path: Path) -> dict[str, npt.NDArray[np.float64]]:
     except OSError as error:
         raise DataMissing(
             f"{path} cannot be read ({error.strerror or error}); "
-            f"set NNI_STRATEGIES_DATA to the folder that holds {_FILE}"
+            f"set {VARIABLE} to the folder that holds {_FILE}"
         ) from None
     if len(rows) != _ROWS:
         raise DataMissing(f"{path} has {len(rows)} rows instead of {_ROWS}: it is another file or incomplete")

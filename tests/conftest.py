@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nni_strategies.data_folder import VARIABLE, data_folder
+
 # nothing has imported numpy or torch yet; tests run side by side on few cores
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -38,9 +40,9 @@ def checkout() -> Path:
 @pytest.fixture(scope="session")
 def data() -> Path:
     """The folder of benchmark tables and data sets; skips where there is none, fails in CI."""
-    folder = Path(os.environ.get("NNI_STRATEGIES_DATA") or CHECKOUT.parent / "shared" / "data")
+    folder = data_folder()
     if not folder.is_dir():
-        pytest.skip(f"needs the data folder, which is not at {folder}; set NNI_STRATEGIES_DATA")
+        pytest.skip(f"needs the data folder, which is not at {folder}; set {VARIABLE}")
     return folder
 
 

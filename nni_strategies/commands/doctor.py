@@ -18,7 +18,7 @@ def doctor() -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from nni_strategies.bridge.doctor import examine
+    from nni_strategies.bridge.doctor.checks import examine
 
     console = Console()
     with console.status("looking …"):

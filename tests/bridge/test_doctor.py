@@ -16,8 +16,9 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from nni_strategies.bridge import doctor
-from nni_strategies.bridge.doctor_machine import (
+from nni_strategies.bridge.doctor import checks as doctor
+from nni_strategies.bridge.doctor.finding import Finding, ok
+from nni_strategies.bridge.doctor.machine import (
     GIB,
     check_data,
     check_disk,
@@ -25,9 +26,8 @@ from nni_strategies.bridge.doctor_machine import (
     check_node,
     check_writable,
 )
-from nni_strategies.bridge.doctor_managers import check_managers, check_registered
-from nni_strategies.bridge.doctor_packages import check_packages, check_python
-from nni_strategies.bridge.finding import Finding, ok
+from nni_strategies.bridge.doctor.managers import check_managers, check_registered
+from nni_strategies.bridge.doctor.packages import check_packages, check_python
 from nni_strategies.bridge.register import register_algorithms, unregister_algorithms
 from nni_strategies.cli import build
 

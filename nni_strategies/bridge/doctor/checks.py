@@ -1,4 +1,4 @@
-"""What is wrong with an installation, and how to mend it."""
+"""Every check of the doctor, in the order in which their findings are shown."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from nni_strategies.bridge import doctor_machine as machine
-from nni_strategies.bridge import doctor_managers as managers
-from nni_strategies.bridge import doctor_packages as packages
-from nni_strategies.bridge.finding import Finding
+from nni_strategies.bridge.doctor import machine, managers, packages
+from nni_strategies.bridge.doctor.finding import Finding
 
 Check = Callable[[], Finding | Iterable[Finding]]
 

@@ -12,10 +12,10 @@ import tempfile
 from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
-from nni_strategies.bridge.finding import Finding, ok
+from nni_strategies.bridge.doctor.finding import Finding, ok
+from nni_strategies.data_folder import VARIABLE, data_folder
 
 GIB = 1 << 30
-DATA = "NNI_STRATEGIES_DATA"
 
 
 def check_node(node: Path | None = None) -> Finding:
@@ -91,11 +91,10 @@ def check_gpu() -> Finding:
 
 def check_data() -> Finding:
     """Look for the folder of benchmark tables and data sets."""
-    given = os.environ.get(DATA)
-    folder = Path(given) if given else Path(__file__).resolve().parents[3] / "shared" / "data"
-    mend = f"export {DATA}=/path/to/data; only benchmarks and table searches need it"
+    folder = data_folder()
+    mend = f"export {VARIABLE}=/path/to/data; only benchmarks and table searches need it"
     if not folder.is_dir():
-        return Finding("data", "problem" if given else "warning", f"{folder} is no folder", mend)
+        return Finding("data", "problem" if os.environ.get(VARIABLE) else "warning", f"{folder} is no folder", mend)
     table = folder / "nasbench201" / "nasbench201_all.csv.gz"
     if not table.is_file():
         return Finding("data", "warning", f"{folder} has no {table.relative_to(folder)}", mend)

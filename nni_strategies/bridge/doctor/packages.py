@@ -10,7 +10,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from nni_strategies.bridge.finding import Finding, ok
+from nni_strategies.bridge.doctor.finding import Finding, ok
 from nni_strategies.compat import load_torchvision
 
 OLDEST, NEWEST = (3, 10), (3, 12)

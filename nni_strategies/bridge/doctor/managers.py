@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from nni_strategies.bridge.finding import Finding, ok
+from nni_strategies.bridge.doctor.finding import Finding, ok
 
 _SECONDS = 3.0
 
