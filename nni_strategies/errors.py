@@ -69,6 +69,10 @@ class JournalError(NNIStrategiesError):
         super().__init__(f"journal {where}: {problem}")
 
 
+class JournalBusy(JournalError):
+    """A journal that another process is writing."""
+
+
 class JournalMismatch(JournalError):
     """A journal that belongs to another space, algorithm, configuration or seed."""
 

@@ -18,7 +18,6 @@ Higher is better, always, as everywhere in ``nni.nas``.
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
@@ -35,11 +34,10 @@ from nni.nas.strategy.base import Strategy, StrategyStatus
 from nni_strategies.bridge import nas_engine
 from nni_strategies.bridge.class_args import read_class_args
 from nni_strategies.bridge.exhaustion import end_experiment
-from nni_strategies.bridge.journal_lock import open_journal
 from nni_strategies.bridge.nas_recovery import recover_experiment
+from nni_strategies.bridge.open_study import count_runs, open_study
 from nni_strategies.bridge.reruns import stop_needless
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError, SpaceExhausted
-from nni_strategies.search.journal import Journal
 from nni_strategies.search.searcher import Prior, Searcher, Trial
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_nni import ModelSpaceView
@@ -113,6 +111,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         self._ended: dict[int, str] = {}  # trial -> how NNI ended it; no result yet
         self._n_submitted = 0  # to this experiment, in all its runs
         self._issued: list[int] = []  # parameter ids of this run
+        self._run_number = 0
         self.problem: str | None = None
 
     def keep_in(self, path: Path | str) -> None:
@@ -144,16 +143,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         path, folder = self._journal, nas_engine.checkpoint_folder(engine)
         if path is None and folder is not None:
             path = folder / "journal.jsonl"
-        searcher = self.make_searcher(self._view.space)
-        journal = Journal() if path is None else open_journal(Path(path))
-        seed = self._args.seed
-        if seed is None:
-            seed = int(journal.header.get("seed", 0)) if journal.header else secrets.randbelow(2**31)
-        try:
-            self.study = Study(searcher, seed=seed, journal=journal)
-        except BaseException:
-            journal.close()
-            raise
+        self.study = open_study(self.make_searcher(self._view.space), path, seed=self._args.seed)
         return model_space
 
     def state_dict(self) -> dict[str, Any]:
@@ -242,8 +232,8 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
 
     def _resume(self, study: Study) -> list[int]:
         """Bring the study up to what NNI knows; return the trials to submit again, in their order."""
-        runs = sum(event["event"] == "run" for event in study.journal.events)
-        study.note("run", run=runs)
+        self._run_number = count_runs(study)
+        study.note("run", run=self._run_number)
         concluded = [trial for trial in study.trials if not trial.pending]
         nas_engine.count_models(self.engine, len(concluded))
         experiment = nas_engine.experiment_of(self.engine)
@@ -296,12 +286,8 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         parameter_id = nas_engine.last_parameter_id(self.engine)
         if parameter_id is not None:
             self._issued.append(parameter_id)
-            study.note("issued", trial=trial.id, run=self._run_number(study), parameter_id=parameter_id)
+            study.note("issued", trial=trial.id, run=self._run_number, parameter_id=parameter_id)
         return True
-
-    @staticmethod
-    def _run_number(study: Study) -> int:
-        return max((event["run"] for event in reversed(study.journal.events) if event["event"] == "run"), default=0)
 
     # -- results, on the engine's thread ----------------------------------------------------------
 

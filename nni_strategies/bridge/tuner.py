@@ -18,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import secrets
 import sqlite3
 import threading
 from collections import Counter
@@ -31,12 +30,11 @@ from nni.tuner import Tuner
 from nni_strategies.bridge.class_args import ClassArgs, read_class_args
 from nni_strategies.bridge.dispatcher import Dispatcher, last_words, speak_on_stderr, watch_parent
 from nni_strategies.bridge.exhaustion import end_experiment, restore_search_space
-from nni_strategies.bridge.journal_lock import open_journal
 from nni_strategies.bridge.nni_record import read_record
+from nni_strategies.bridge.open_study import count_runs, open_study
 from nni_strategies.bridge.recovery import Recovery, recover
 from nni_strategies.bridge.reruns import stop_needless
 from nni_strategies.errors import NNIStrategiesError, SpaceExhausted, TooManyFailures
-from nni_strategies.search.journal import Journal
 from nni_strategies.search.searcher import Searcher, Trial
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_json import space_from_json
@@ -149,13 +147,9 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
     def _open(self, space: SearchSpace) -> Study:
         assert self._args is not None  # a refusal came first
-        searcher = self.make_searcher(space)
-        journal = Journal() if self._dispatcher is None else open_journal(self._dispatcher.journal)
-        seed = self._args.seed
-        if seed is None:
-            seed = int(journal.header.get("seed", 0)) if journal.header else secrets.randbelow(2**31)
-        study = Study(searcher, seed=seed, journal=journal, maximize=self._args.maximize)
-        self._run = sum(event["event"] == "run" for event in journal.events)
+        path = None if self._dispatcher is None else self._dispatcher.journal
+        study = open_study(self.make_searcher(space), path, seed=self._args.seed, maximize=self._args.maximize)
+        self._run = count_runs(study)
         if self._dispatcher is not None:
             study.note("run", run=self._run)
             if self._dispatcher.resumed:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from nni_strategies.errors import JournalError, JournalMismatch, shorten
+from nni_strategies.errors import JournalBusy, JournalError, JournalMismatch, shorten
 
 FORMAT = 1
 
@@ -75,7 +75,7 @@ class Journal:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise JournalError(path, None, "is being written by another process; stop that one first") from None
+            raise JournalBusy(path, None, "is being written by another process; stop that one first") from None
         except OSError as error:
             if error.errno not in _NO_LOCKS:
                 raise JournalError(path, None, f"cannot be locked: {error.strerror}") from error

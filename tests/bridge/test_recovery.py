@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-import nni_strategies.bridge.journal_lock as journal_lock
+import nni_strategies.bridge.open_study as open_study
 import nni_strategies.bridge.tuner as tuner_module
 from nni_strategies.bridge.nni_record import read_record
 from nni_strategies.bridge.recovery import recover
@@ -279,7 +279,7 @@ class TestUnderNNI:
         assert "journal.jsonl, line" in self.report(started("resume"))[0]
 
     def test_a_journal_that_another_process_writes(self, started, tmp_path, monkeypatch):
-        monkeypatch.setattr(journal_lock, "PATIENCE", 0.2)
+        monkeypatch.setattr(open_study, "PATIENCE", 0.2)
         holder = Journal(tmp_path / "checkpoint" / "journal.jsonl")
         assert "another process" in self.report(started())[0]
         holder.close()
@@ -294,7 +294,7 @@ class TestUnderNNI:
                 holder.close()
             return Journal(path)
 
-        monkeypatch.setattr(journal_lock, "Journal", journal)
+        monkeypatch.setattr(open_study, "Journal", journal)
         assert started().study is not None
         assert len(tries) == 2
 
