@@ -33,7 +33,8 @@ def arguments(tmp_path):
     x, y = rng.integers(0, 256, (48, 32, 32, 3), dtype=np.uint8), np.arange(48) % 12
     np.savez(tmp_path / "data.npz", x_train=x[:32], y_train=y[:32], x_test=x[32:], y_test=y[32:])
     (tmp_path / "arch.json").write_text(json.dumps({"configuration": architecture()}))
-    small = "--preset retrain --cells 3 --width 4 --batch-size 8 --max-steps 2 --ema 0.9 --drop-path 0.3".split()
+    small = ["--preset", "retrain", "--cells", "3", "--width", "4", "--batch-size", "8", "--max-steps", "2"]
+    small += ["--ema", "0.9", "--drop-path", "0.3"]
     return ["--data", f"npz:{tmp_path / 'data.npz'}", "--arch", str(tmp_path / "arch.json"), *small]
 
 
