@@ -37,6 +37,7 @@ from nni_strategies.bridge.exhaustion import end_experiment
 from nni_strategies.bridge.nas_recovery import recover_experiment
 from nni_strategies.bridge.open_study import count_runs, open_study
 from nni_strategies.bridge.reruns import stop_needless
+from nni_strategies.bridge.study_models import StudyModels
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError, SpaceExhausted
 from nni_strategies.search.searcher import Prior, Searcher, Trial
 from nni_strategies.search.study import Study
@@ -100,14 +101,14 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
             raise InvalidArgument("optimize_mode", config["optimize_mode"], allowed)
         if journal is not None and not isinstance(journal, (str, Path)):
             raise InvalidArgument("journal", journal, "a path, or None")
+        if prior is not None and not callable(prior) and not hasattr(prior, "sample_codes"):
+            raise InvalidArgument("prior", prior, "a Prior, a function that makes one for a search space, or None")
         self._args = read_class_args(self.searcher_class.Config, "maximize", seed, config)
         self._journal = journal
         self._prior = prior
         self.study: Study | None = None
         self.counts: Counter[str] = Counter()
-        self._view: ModelSpaceView | None = None
-        self._models: dict[int, Any] = {}  # trial -> model, kept alive: NNI has weak references only
-        self._trials: dict[int, int] = {}  # id of a model -> trial
+        self._models: StudyModels | None = None
         self._ended: dict[int, str] = {}  # trial -> how NNI ended it; no result yet
         self._n_submitted = 0  # to this experiment, in all its runs
         self._issued: list[int] = []  # parameter ids of this run
@@ -122,15 +123,15 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
     @property
     def in_flight(self) -> int:
         """Number of submitted trials whose end is not known yet."""
-        pending = self.study.pending if self.study is not None else []
-        return sum(trial.id in self._models and trial.id not in self._ended for trial in pending)
+        if self.study is None or self._models is None:
+            return 0
+        return sum(trial.id in self._models and trial.id not in self._ended for trial in self.study.pending)
 
     def make_searcher(self, space: SearchSpace) -> Searcher:
         """Build the algorithm; a subclass that wraps one overrides this."""
         prior = self._prior
-        if prior is not None and not hasattr(prior, "sample_codes"):
-            prior = prior(space)  # a function then
-        return self.searcher_class(space, self._args.config, prior=prior)  # type: ignore[arg-type]
+        made: Any = prior(space) if callable(prior) and not hasattr(prior, "sample_codes") else prior
+        return self.searcher_class(space, self._args.config, prior=made)
 
     def extra_repr(self) -> str:
         """Say what the search is."""
@@ -139,11 +140,12 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
     # -- NNI's life cycle -------------------------------------------------------------------------
 
     def _initialize(self, model_space: Any, engine: Any) -> Any:
-        self._view = ModelSpaceView(model_space)
+        models = StudyModels(model_space, ModelSpaceView(model_space))
         path, folder = self._journal, nas_engine.checkpoint_folder(engine)
         if path is None and folder is not None:
             path = folder / "journal.jsonl"
-        self.study = open_study(self.make_searcher(self._view.space), path, seed=self._args.seed)
+        self.study = open_study(self.make_searcher(models.view.space), path, seed=self._args.seed)
+        self._models = models
         return model_space
 
     def state_dict(self) -> dict[str, Any]:
@@ -154,7 +156,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         """Do nothing: the journal was replayed when the strategy was initialized."""
 
     def _run(self) -> None:
-        study = self._opened()
+        study, models = self._opened()
         try:
             for kind, callback in (
                 (ModelEventType.FinalMetric, self._on_final_metric),
@@ -164,11 +166,11 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
                 self.engine.register_model_event_callback(kind, callback)
             if nas_engine.mixes_pairs(self.engine):
                 _logger.warning(_MIXED_PAIRS)
-            waiting = deque(self._resume(study))
+            waiting = deque(self._resume(study, models))
             while self.wait_for_resource():
                 self.settle()
                 trial = study.trials[waiting.popleft()] if waiting else study.ask()
-                if trial.pending and not self._submit(study, trial):
+                if trial.pending and not self._submit(study, models, trial):
                     break
             self.settle()
         except SpaceExhausted as end:
@@ -225,51 +227,46 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
 
     # -- submitting -------------------------------------------------------------------------------
 
-    def _opened(self) -> Study:
-        if self.study is None or self._view is None:
+    def _opened(self) -> tuple[Study, StudyModels]:
+        if self.study is None or self._models is None:
             raise RuntimeError("Strategy has not been initialized.")
-        return self.study
+        return self.study, self._models
 
-    def _resume(self, study: Study) -> list[int]:
+    def _resume(self, study: Study, models: StudyModels) -> list[int]:
         """Bring the study up to what NNI knows; return the trials to submit again, in their order."""
         self._run_number = count_runs(study)
         study.note("run", run=self._run_number)
         concluded = [trial for trial in study.trials if not trial.pending]
         nas_engine.count_models(self.engine, len(concluded))
         experiment = nas_engine.experiment_of(self.engine)
-        if experiment is None or self._view is None or not study.trials:
+        if experiment is None or not study.trials:
             return [trial.id for trial in study.pending]
-        recovery, adopted = recover_experiment(study, self._view, experiment)
+        recovery, adopted = recover_experiment(study, models.view, experiment)
         for parameter_id, trial_id in adopted.items():
-            model = self._freeze(study, study.trials[trial_id])
+            model = self._build(study, models, study.trials[trial_id])
             if model is not None:
                 model.status = ModelStatus.Training
                 nas_engine.adopt(self.engine, parameter_id, model)
         nas_engine.occupy(self.engine, len(recovery.rerun))
         stop_needless(nas_engine.rest_of(experiment), recovery.needless)
         # A trial that was run again may have ended before its model was adopted.
-        recovery, _ = recover_experiment(study, self._view, experiment, say=False)
+        recovery, _ = recover_experiment(study, models.view, experiment, say=False)
         self._n_submitted = len(recovery.jobs)
         return list(recovery.reissue)
 
-    def _freeze(self, study: Study, trial: Trial) -> Any:
+    @staticmethod
+    def _build(study: Study, models: StudyModels, trial: Trial) -> Any:
+        """Return the trial's model; None where the model space refuses it, which is the trial's failure."""
         try:
-            model = self.model_space.freeze(self._opened_view().sample(trial.configuration))
+            return models.build(trial)
         except Exception as error:
             _logger.warning("trial %d cannot be built", trial.id, exc_info=True)
             study.fail(trial.id, f"the model space refuses the configuration: {error!r}")
             return None
-        self._models[trial.id] = model
-        self._trials[id(model)] = trial.id
-        return model
 
-    def _opened_view(self) -> ModelSpaceView:
-        assert self._view is not None  # set together with the study
-        return self._view
-
-    def _submit(self, study: Study, trial: Trial) -> bool:
+    def _submit(self, study: Study, models: StudyModels, trial: Trial) -> bool:
         """Submit a trial; False when the engine takes no more."""
-        model = self._freeze(study, trial)
+        model = self._build(study, models, trial)
         if model is None:
             return True
         try:
@@ -292,10 +289,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
     # -- results, on the engine's thread ----------------------------------------------------------
 
     def _trial_of(self, model: Any) -> int | None:
-        known = self._trials.get(id(model))
-        if known is None and getattr(model, "sample", None) and self.study is not None:
-            known = self.study.find(self._opened_view().configuration(model.sample))
-        return known
+        return None if self.study is None or self._models is None else self._models.trial_of(model, self.study)
 
     def _on_final_metric(self, event: FinalMetricEvent) -> None:
         try:
@@ -357,21 +351,11 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         limit
             How many at most.
         """
-        if self.study is None:
+        if self.study is None or self._models is None:
             raise RuntimeError("Strategy has not been run.")
         trials = list(self.study.trials)
         if sort:
             trials = sorted(self.study.finished, key=lambda trial: (-(trial.value or 0.0), trial.id))
             if limit is not None and limit > len(trials):
                 _logger.warning("Only %d models are trained, but %d top models are requested.", len(trials), limit)
-        for trial in trials[:limit]:
-            model = self._models.get(trial.id)
-            if model is None:
-                model = self.model_space.freeze(self._opened_view().sample(trial.configuration))
-                self._models[trial.id] = model
-                self._trials[id(model)] = trial.id
-            if trial.value is not None:
-                model.status, model.metrics.final = ModelStatus.Trained, trial.value
-            elif trial.failure is not None:
-                model.status = ModelStatus.Failed
-            yield model
+        yield from self._models.with_results(trials[:limit])
