@@ -133,19 +133,6 @@ def watch_parent(farewell: Callable[[], None]) -> threading.Thread:
     return thread
 
 
-def last_words(folder: Path) -> str:
-    """Return what the latest local trial that wrote to stderr said last, as the end of a message; else nothing."""
-    files = [file for file in folder.glob("environments/*/trials/*/trial.stderr") if file.stat().st_size]
-    if not files:
-        return ""
-    latest = max(files, key=lambda file: file.stat().st_mtime)
-    with latest.open("rb") as opened:
-        opened.seek(max(0, latest.stat().st_size - 4096))
-        lines = opened.read().decode(errors="replace").split("\n")
-    said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-    return f" ({said[:200]!r} in {latest})" if said else ""
-
-
 def manager_child(pid: int) -> int:
     """Return the process between `pid` and its NNI manager: itself, or the shell NNI starts it through."""
     parent = _parent(pid)

@@ -46,6 +46,10 @@ class Recovery:
     jobs: frozenset[str] = frozenset()
     gained: int = 0
 
+    def waiting(self, study: Study) -> dict[str, int]:
+        """Return those of `rerun` whose trial is still without an outcome."""
+        return {job: trial for job, trial in self.rerun.items() if trial is not None and study.trials[trial].pending}
+
 
 def recover(study: Study, record: Record, *, since: float = 0.0) -> Recovery:
     """Bring a study that was replayed from its journal to what NNI's database knows.
@@ -78,7 +82,7 @@ def recover(study: Study, record: Record, *, since: float = 0.0) -> Recovery:
             if job.resumed_at is not None and job.resumed_at >= since:
                 rerun[job.id] = trial
         elif job.id not in with_result and trial is not None and study.trials[trial].pending:
-            study.fail(trial, f"NNI ended the trial as {job.status}, without a final result")
+            study.fail(trial, _without_result(job))
     running = set(rerun.values())
     return Recovery(
         reissue=tuple(trial.id for trial in study.pending if trial.id not in running),
@@ -87,6 +91,18 @@ def recover(study: Study, record: Record, *, since: float = 0.0) -> Recovery:
         jobs=frozenset(record.jobs),
         gained=len(study.finished) - known,
     )
+
+
+def fail_ended_reruns(study: Study, recovery: Recovery, record: Record) -> None:
+    """Make failures of the rerun trials that ended without a result: NNI tells a tuner their result, not their end."""
+    reported = {final.job for final in record.finals}
+    for job, trial in recovery.waiting(study).items():
+        if not record.jobs[job].unfinished and job not in reported:
+            study.fail(trial, _without_result(record.jobs[job]))
+
+
+def _without_result(job: Job) -> str:
+    return f"NNI ended the trial as {job.status}, without a final result"
 
 
 class _Owners:

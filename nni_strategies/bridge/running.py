@@ -18,6 +18,7 @@ from typing import Any
 from nni_strategies.bridge.launch import DEFAULT_PORT, free_port
 from nni_strategies.bridge.nnictl import create
 from nni_strategies.bridge.rest import Rest, RestError
+from nni_strategies.bridge.trial_output import last_lines, latest_stderr
 
 ENDED = frozenset(["DONE", "STOPPED", "ERROR"])
 
@@ -115,13 +116,12 @@ class RunningExperiment:
 
     def log_tail(self, lines: int = 20) -> str:
         """Return the last lines of the tuner's log, where the reason of a failed experiment stands."""
-        return "\n".join(_tail(self.directory / "log" / "dispatcher.log", lines))
+        return "\n".join(last_lines(self.directory / "log" / "dispatcher.log", lines))
 
     def trial_errors(self, lines: int = 10) -> str:
         """Return the last lines of stderr of the last trial that wrote any; empty when none did."""
-        written = [path for path in self.directory.glob("environments/*/trials/*/trial.stderr") if path.stat().st_size]
-        latest = max(written, key=lambda path: path.stat().st_mtime, default=None)
-        return "\n".join(_tail(latest, lines)) if latest else ""
+        latest = latest_stderr(self.directory)
+        return "\n".join(last_lines(latest, lines)) if latest else ""
 
     def _alive(self) -> bool:
         if self._pid is None:
@@ -157,10 +157,3 @@ def quiet_nni() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-
-def _tail(path: Path, lines: int) -> list[str]:
-    try:
-        return path.read_text(errors="replace").splitlines()[-lines:]
-    except OSError:
-        return []

@@ -28,12 +28,13 @@ import nni
 from nni.tuner import Tuner
 
 from nni_strategies.bridge.class_args import ClassArgs, read_class_args
-from nni_strategies.bridge.dispatcher import Dispatcher, last_words, speak_on_stderr, watch_parent
+from nni_strategies.bridge.dispatcher import Dispatcher, speak_on_stderr, watch_parent
 from nni_strategies.bridge.exhaustion import end_experiment, restore_search_space
 from nni_strategies.bridge.nni_record import read_record
 from nni_strategies.bridge.open_study import count_runs, open_study
-from nni_strategies.bridge.recovery import Recovery, recover
+from nni_strategies.bridge.recovery import Recovery, fail_ended_reruns, recover
 from nni_strategies.bridge.reruns import stop_needless
+from nni_strategies.bridge.trial_output import last_words
 from nni_strategies.errors import NNIStrategiesError, SpaceExhausted, TooManyFailures
 from nni_strategies.search.searcher import Searcher, Trial
 from nni_strategies.search.study import Study
@@ -65,7 +66,7 @@ def _never_raises(method: _Method) -> _Method:
                 _logger.exception("%s failed (%r); the search goes on", method.__name__, error)
             return None
 
-    return guarded  # type: ignore[return-value]
+    return guarded  # type: ignore[return-value]  # the same signature, which wraps() does not tell
 
 
 class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
@@ -267,15 +268,9 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             reason = "ended well, but reported no final result" if success else "failed, or was stopped"
             study.fail(trial, f"the trial {reason}")
         self._ended.clear()
-        waiting = {job: trial for job, trial in self._recovery.rerun.items() if trial is not None}
-        waiting = {job: trial for job, trial in waiting.items() if study.trials[trial].pending}
-        if waiting and self._dispatcher is not None:  # of these NNI tells a tuner the result, but not the end
-            with contextlib.suppress(sqlite3.Error, OSError):
-                record = read_record(self._dispatcher.database)
-                reported = {final.job for final in record.finals}
-                for job, trial in waiting.items():
-                    if not record.jobs[job].unfinished and job not in reported:
-                        study.fail(trial, f"NNI ended the trial as {record.jobs[job].status}, without a final result")
+        if self._dispatcher is not None and self._recovery.waiting(study):
+            with contextlib.suppress(sqlite3.Error, OSError):  # locked, or being written: the next proposal asks again
+                fail_ended_reruns(study, self._recovery, read_record(self._dispatcher.database))
 
     @_never_raises
     def import_data(self, data: list[Mapping[str, Any]]) -> None:

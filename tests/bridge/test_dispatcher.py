@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from nni_strategies.bridge.dispatcher import Dispatcher, last_words
+from nni_strategies.bridge.dispatcher import Dispatcher
 
 ENVIRONMENT = {
     "SDK_PROCESS": "dispatcher",
@@ -72,16 +72,6 @@ def test_which_managers_mix_up_pairs(service, mixes):
 @pytest.mark.parametrize("line", [["--exp_params"], ["--exp_params", "rubbish"], [], ["--exp_params", "W10="]])
 def test_an_unreadable_command_line_is_no_fault(line):
     assert current(line).experiment == {}
-
-
-def test_last_words(tmp_path):
-    assert last_words(tmp_path) == ""
-    for number, text in enumerate(["", "first\n", "Traceback\nModuleNotFoundError: No module named 'x'\n\n", ""]):
-        trial = tmp_path / "environments" / "local-env" / "trials" / f"t{number}"
-        trial.mkdir(parents=True)
-        (trial / "trial.stderr").write_text(text)
-        os.utime(trial / "trial.stderr", (number, number))
-    assert "No module named 'x'" in last_words(tmp_path) and "t2" in last_words(tmp_path)
 
 
 PARENT = """
