@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-import nni_strategies.bridge.torchvision_first  # noqa: F401
+import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
 
 _SHORTCUTS = ("nni.nas.evaluator", "nni.nas.nn", "nni.nas.oneshot", "nni.nas.hub")
 

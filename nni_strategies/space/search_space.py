@@ -136,9 +136,9 @@ class SearchSpace:
             if label not in self._by_label:
                 raise InvalidConfiguration("label", label, "a label of the space", self.labels)
         for parameter in self.parameters:
-            active = self.is_active(parameter, configuration)
-            if not active and parameter.label in configuration:
-                allowed = f"absent, since {parameter.condition.label} switches it off"  # type: ignore[union-attr]
+            active, condition = self.is_active(parameter, configuration), parameter.condition
+            if not active and condition is not None and parameter.label in configuration:
+                allowed = f"absent, since {condition.label} switches it off"
                 raise InvalidConfiguration(parameter.label, configuration[parameter.label], allowed)
             if active and parameter.label not in configuration:
                 raise InvalidConfiguration(parameter.label, None, "present: the label is missing")
