@@ -10,15 +10,7 @@ from pathlib import Path
 import pytest
 
 from nni_strategies.nni_database import Profile, open_database, read_events, read_metrics, read_profile
-
-# As NNI 3.0 creates it (nni_node/core/sqlDatabase.js).
-SCHEMA = """
-create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, logPath text,
-                            sequenceId integer, message text, environmentId text);
-create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, sequence integer, data text);
-create table ExperimentProfile (params text, id text, execDuration integer, startTime integer, endTime integer,
-                                logDir text, nextSequenceId integer, revision integer);
-"""
+from tests.nni_tables import SCHEMA
 
 
 @pytest.fixture

@@ -40,11 +40,6 @@ def space_from_model_space(model_space: Any) -> SearchSpace:
     return ModelSpaceView(model_space).space
 
 
-def complete_sample(model_space: Any, configuration: Mapping[str, Any]) -> Sample:
-    """Return the sample that `model_space` can be frozen with (:meth:`ModelSpaceView.sample`)."""
-    return ModelSpaceView(model_space).sample(configuration)
-
-
 class ModelSpaceView:
     """A model space, seen as a :class:`SearchSpace`.
 

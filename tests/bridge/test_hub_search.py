@@ -14,21 +14,7 @@ from nni_strategies.lanas.config import LaNASConfig
 from nni_strategies.lanas.searcher import LaNASSearcher
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_nni import ModelSpaceView
-
-CELLS = {"width": 4, "num_cells": 3, "dataset": "cifar"}
-HUB = {
-    "NasBench101": {"stem_out_channels": 8, "num_stacks": 1, "num_modules_per_stack": 1},
-    "NasBench201": {"stem_out_channels": 4, "num_modules_per_stack": 1},
-    "DARTS": CELLS,
-    "NASNet": CELLS,
-    "PNAS": CELLS,
-    "ENAS": CELLS,
-    "AmoebaNet": CELLS,
-    "MobileNetV3Space": {},
-    "ProxylessNAS": {},
-    "ShuffleNetSpace": {},
-    "AutoFormer": {},
-}
+from tests.hub_spaces import HUB
 
 
 @pytest.mark.parametrize("name", HUB)

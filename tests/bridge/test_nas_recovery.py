@@ -13,12 +13,7 @@ from nni_strategies.bridge.nas_recovery import recover_experiment
 from nni_strategies.search.baselines import RandomSearch
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_nni import ModelSpaceView
-
-SCHEMA = """
-create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, logPath text,
-    sequenceId integer, message text, environmentId text);
-create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, sequence integer, data text);
-"""
+from tests.nni_tables import SCHEMA
 
 
 @pytest.fixture

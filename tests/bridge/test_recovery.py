@@ -22,17 +22,11 @@ from nni_strategies.search.baselines import RegularizedEvolution, RegularizedEvo
 from nni_strategies.search.journal import Journal
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_json import space_from_json
+from tests.nni_tables import SCHEMA
 
 SPACE = {"a": {"_type": "choice", "_value": [1, 2, 3, 4]}, "b": {"_type": "quniform", "_value": [0, 3, 1]}}
 TRIALS = 6
 STATES = ("as the journal", "never started", "unfinished", "finished", "result, but no end")
-
-# As NNI 3.0 creates it (nni_node/core/sqlDatabase.js).
-SCHEMA = """
-create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, logPath text,
-    sequenceId integer, message text, environmentId text);
-create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, sequence integer, data text);
-"""
 
 
 class Evolution(StudyTuner):

@@ -11,16 +11,9 @@ from typing import Any
 import pytest
 
 from nni_strategies.report.records import ExperimentRecord, TrialRecord
+from tests.nni_tables import SCHEMA
 
 OPERATIONS = ("conv_3x3", "skip_connect", "none")
-
-SCHEMA = """
-create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, logPath text,
-                            sequenceId integer, message text, environmentId text);
-create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, sequence integer, data text);
-create table ExperimentProfile (params text, id text, execDuration integer, startTime integer, endTime integer,
-                                logDir text, nextSequenceId integer, revision integer);
-"""
 
 
 class NNIFolder:

@@ -26,28 +26,13 @@ from nni.mutable import (
 
 from nni_strategies.compat import load_torchvision
 from nni_strategies.errors import InvalidSearchSpace
-from nni_strategies.space.from_nni import ModelSpaceView, complete_sample, space_from_model_space
+from nni_strategies.space.from_nni import ModelSpaceView, space_from_model_space
 from nni_strategies.space.parameters import INACTIVE
 from nni_strategies.space.search_space import SearchSpace
+from tests.hub_spaces import HUB
 
 load_torchvision()
 hub = pytest.importorskip("nni.nas.hub.pytorch")
-
-CELLS = {"width": 4, "num_cells": 3, "dataset": "cifar"}
-HUB = {
-    "NasBench101": {"stem_out_channels": 8, "num_stacks": 1, "num_modules_per_stack": 1},
-    "NasBench201": {"stem_out_channels": 4, "num_modules_per_stack": 1},
-    "DARTS": CELLS,
-    "NASNet": CELLS,
-    "PNAS": CELLS,
-    "ENAS": CELLS,
-    "AmoebaNet": CELLS,
-    "MobileNetV3Space": {},
-    "ProxylessNAS": {},
-    "ShuffleNetSpace": {},
-    "AutoFormer": {},
-}
-
 
 @functools.cache
 def build(name: str):
@@ -116,7 +101,7 @@ def test_a_frozen_model_runs(name):
 
     model_space, view = build(name)
     configuration = view.space.sample(np.random.default_rng(0))
-    model = model_space.freeze(complete_sample(model_space, configuration))
+    model = model_space.freeze(ModelSpaceView(model_space).sample(configuration))
     assert model(torch.zeros(2, 3, 8, 8)).shape[0] == 2
 
 
