@@ -17,9 +17,11 @@ def read_config(config: Path | str) -> dict[str, Any]:
     ------
     InvalidArgument
         If there is no such file, or it holds something else than plain fields. YAML tags, which could name a Python
-        object to be made, are refused.
+        object to be made, are refused, and so is a key that is given twice.
     """
     import yaml
+
+    from nni_strategies.bridge.plain_yaml import load_yaml
 
     path = Path(config)
     if path.is_dir():
@@ -31,10 +33,11 @@ def read_config(config: Path | str) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidArgument("config", str(config), f"cannot be read: {error}") from None
     try:
-        fields = yaml.safe_load(text)
+        fields = load_yaml(text)
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
-        raise InvalidArgument("config", str(config), f"must be plain YAML without tags: {problem}") from None
+        allowed = f"must be plain YAML, without tags and repeated keys: {problem}"
+        raise InvalidArgument("config", str(config), allowed) from None
     if not isinstance(fields, dict):
         raise InvalidArgument("config", str(config), f"must hold fields such as 'tuner:', not {type(fields).__name__}")
     return fields

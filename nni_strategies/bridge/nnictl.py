@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -54,6 +55,8 @@ def create(
         If the manager did not start.
     """
     fields = read_config(config)
+    if url_prefix is not None and not re.fullmatch(r"/?\w[\w.-]*(/\w[\w.-]*)*/?", url_prefix, re.ASCII):
+        raise InvalidArgument("url_prefix", url_prefix, "names of letters, digits, '_', '-' and '.', with '/' between")
     if "trainingServicePlatform" in fields:
         raise InvalidArgument("config", str(config), "is in NNI 1's format: write `trainingService: platform:`")
     _check_all(Path(config))
@@ -102,9 +105,22 @@ def _run_stopped(
     except Exception as error:  # a folder without a database, or with another's
         raise InvalidArgument("id", experiment, f"its folder cannot be read: {error}") from error
     if fields is None:
-        raise InvalidArgument("id", experiment, "must be a stopped experiment; `nnictl experiment list --all` has them")
+        raise _not_stopped(experiment)
     folder = ["--experiment_dir", str(experiment_dir)] if experiment_dir else []
     _run([action, experiment, *options, *folder], port, access_for(fields))
+
+
+def _not_stopped(experiment: str) -> InvalidArgument:
+    """Say why an experiment cannot be resumed or viewed: it runs, or there is none of this name."""
+    from nni.tools.nnictl.config_utils import Experiments
+
+    known = Experiments().get_all_experiments()
+    if experiment in known:
+        port = known[experiment].get("port")
+        allowed = f"stopped: its manager still runs, see http://localhost:{port}; `nnictl stop {experiment}` stops it"
+        return InvalidArgument("id", experiment, allowed)
+    allowed = "the id of a stopped experiment; `nnictl experiment list --all` has them"
+    return InvalidArgument("id", experiment, allowed, known)
 
 
 def _wait_while_stopping(experiment: str) -> None:
@@ -137,7 +153,8 @@ def _run(arguments: list[str], port: int | None, access: Mapping[str, str]) -> N
                 raise ManagerNotStarted(f"{error} ({_ATTEMPTS} attempts)") from error
             _logger.warning("start %d of %d failed: %s", attempt, _ATTEMPTS, error)
         except OSError as error:  # what `requests` raises; the experiment may be running: it is not started again
-            raise NNIStrategiesError(f"NNI's manager on port {chosen} does not answer: {error}") from error
+            silent = f"NNI's manager on port {chosen} does not answer"
+            raise NNIStrategiesError(f"{silent if error.errno is None else 'NNI cannot start it'}: {error}") from error
         finally:
             _logger.removeFilter(address)
 

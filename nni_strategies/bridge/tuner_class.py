@@ -14,8 +14,15 @@ from nni_strategies.bridge.register import ALGORITHMS
 from nni_strategies.errors import InvalidArgument
 
 
-def class_by_name(name: Any) -> tuple[type, dict[str, Any]]:
+def class_by_name(name: Any, kind: str = "tuner") -> tuple[type, dict[str, Any]]:
     """Return the class registered under a name, and its registered class arguments.
+
+    Parameters
+    ----------
+    name
+        As in the config.
+    kind
+        ``tuner`` or ``assessor``.
 
     Raises
     ------
@@ -25,13 +32,36 @@ def class_by_name(name: Any) -> tuple[type, dict[str, Any]]:
     from nni.tools.package_utils import get_algo_meta, get_all_algo_meta
 
     meta = get_algo_meta(str(name))
-    if meta is None:
-        if str(name).lower() in {ours.lower() for ours in ALGORITHMS}:
+    if meta is None or meta.algo_type != kind:
+        if kind == "tuner" and str(name).lower() in {ours.lower() for ours in ALGORITHMS}:
             raise InvalidArgument("tuner.name", name, "registered first: run `nni_strategies register` once")
-        known = [one.name for one in get_all_algo_meta() if one.algo_type == "tuner"]
-        names = {*known, *ALGORITHMS}
-        raise InvalidArgument("tuner.name", name, f"one of {', '.join(sorted(names))}", names)
-    return load_class("tuner.name", meta.class_name), dict(meta.class_args or {})
+        known = [one.name for one in get_all_algo_meta() if one.algo_type == kind]
+        names = {*known, *(ALGORITHMS if kind == "tuner" else ())}
+        raise InvalidArgument(f"{kind}.name", name, f"one of {', '.join(sorted(names))}", names)
+    return load_class(f"{kind}.name", meta.class_name), dict(meta.class_args or {})
+
+
+def check_by_validator(name: str, class_args: Mapping[str, Any]) -> None:
+    """Let the validator that is registered for a name look at the class arguments; NNI 3.0 forgets to call it.
+
+    Raises
+    ------
+    InvalidArgument
+        With the validator's message.
+    """
+    from nni.tools.package_utils import get_algo_meta
+
+    meta = get_algo_meta(name)
+    if meta is None or meta.validator_class_name is None:
+        return
+    try:
+        validator = load_class("classArgsValidator", meta.validator_class_name)()
+        validator.validate_class_args(**class_args)
+    except InvalidArgument:
+        raise
+    except Exception as error:  # whatever it makes of wrong arguments
+        message = " ".join(str(error).split()) or type(error).__name__
+        raise InvalidArgument(f"classArgs of {name}", dict(class_args), message) from error
 
 
 def class_by_path(path: Any, code_directory: Path | None) -> type:

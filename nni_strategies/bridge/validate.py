@@ -6,7 +6,7 @@ NNI finds some of it at the start, one fault at a time, some when the tuner runs
 from __future__ import annotations
 
 import importlib.util
-import json
+import os
 import re
 import shlex
 import shutil
@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nni_strategies.bridge.class_args import MODES
 from nni_strategies.bridge.config_file import check_by_nni, plain_fields, plain_name, read_config
-from nni_strategies.bridge.tuner_class import class_by_name, class_by_path, unknown_arguments
+from nni_strategies.bridge.tuner_class import check_by_validator, class_by_name, class_by_path, unknown_arguments
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 from nni_strategies.space.from_json import space_from_json
 from nni_strategies.space.search_space import SearchSpace
@@ -62,9 +63,11 @@ def validate_config(path: Path | str) -> Findings:
     found = Findings()
     config = _Config(raw, Path(path).resolve().parent, found)
     config.check_fields()
-    if str(config.get("experimentType", "hpo")) != "nas":
-        space = config.check_space()
-        config.check_tuner(space)
+    if str(config.get("experimentType", "hpo")) != "hpo":
+        return found  # what else is in it, only the program that starts it can tell
+    space = config.check_space()
+    config.check_tuner(space)
+    config.check_assessor()
     config.check_trial_code()
     config.check_training_service()
     covered = bool(found.problems)
@@ -102,10 +105,13 @@ class _Config:
         from nni.experiment.config import ExperimentConfig
 
         known = [_camel(name) for name in ExperimentConfig.__dataclass_fields__]
-        if str(self.get("experimentType", "hpo")) != "nas":
-            for name in self._raw:
-                if plain_name(name) not in {plain_name(one) for one in known}:
-                    self._problem("config", name, "a field of NNI's experiment config", known)
+        if str(self.get("experimentType", "hpo")) != "hpo":
+            allowed = "hpo; a NAS experiment is a Python program: nni_strategies.bridge.experiment.NasExperiment"
+            self._problem("experimentType", self.get("experimentType"), allowed)
+            return
+        for name in self._raw:
+            if plain_name(name) not in {plain_name(one) for one in known}:
+                self._problem("config", name, "a field of NNI's experiment config", known)
         for name in ("trialCommand", "trialConcurrency", "trainingService"):
             if self.get(name) is None:
                 self._problem(name, None, "given: it has no default")
@@ -113,6 +119,12 @@ class _Config:
             value = self.get(name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 self._problem(name, value, "a positive integer")
+        gpus = self.get("trialGpuNumber", 0)
+        if isinstance(gpus, bool) or not isinstance(gpus, int) or gpus < 0:
+            self._problem("trialGpuNumber", gpus, "a non-negative integer")
+        folder = self.get("experimentWorkingDirectory")
+        if folder is not None and not _can_be_made(self._path(folder)):
+            self._problem("experimentWorkingDirectory", folder, "a folder that can be made and written to")
         for name in ("maxTrialDuration", "maxExperimentDuration"):
             value = self.get(name)
             if value is not None and not re.fullmatch(r"[1-9]\d*\s?[smhd]?", str(value)):
@@ -180,6 +192,7 @@ class _Config:
             named = self._found.attempt(lambda: class_by_name(tuner["name"]))
             if named is not None:
                 self._check_class_args(named[0], {**named[1], **class_args}, space)
+                self._found.attempt(lambda: check_by_validator(tuner["name"], class_args))
         else:
             if tuner.get("codedirectory") is None:
                 self._problem("tuner.codeDirectory", None, "given beside className: NNI asks for one")
@@ -190,13 +203,40 @@ class _Config:
     def _check_class_args(self, tuner: type, class_args: Mapping[str, Any], space: SearchSpace | None) -> None:
         from nni_strategies.bridge.tuner import StudyTuner
 
+        for name, value in class_args.items():
+            if isinstance(value, str) and Path(value).suffix and not Path(value).is_absolute():
+                file = next((one for one in (self._path(value), Path(value).resolve()) if one.exists()), None)
+                if file is not None:
+                    allowed = f"an absolute path, {file}: NNI runs the tuner in a folder of its own"
+                    self._problem(str(name), value, allowed)
+                    return
         if not issubclass(tuner, StudyTuner):
             self._found.problems += [str(error) for error in unknown_arguments(tuner, class_args)]
+            mode = class_args.get("optimize_mode", MODES[0])
+            if mode not in MODES:
+                self._problem("optimize_mode", mode, "maximize or minimize", MODES)
             return
         bad = {name for name in class_args if not isinstance(name, str)}
         built = None if bad else self._found.attempt(lambda: tuner(**class_args))
         if built is not None and space is not None:
             self._found.attempt(lambda: built.make_searcher(space))
+
+    def check_assessor(self) -> None:
+        """Find an assessor that NNI does not know, and wrong class arguments of one it knows."""
+        section = self.get("assessor")
+        if not isinstance(section, Mapping):
+            if section is not None:
+                self._problem("assessor", section, "a section with name or className")
+            return
+        assessor = plain_fields(section)
+        class_args = assessor.get("classargs") or {}
+        name = assessor.get("name")
+        if name is None or not isinstance(class_args, Mapping):
+            return  # NNI's own check says what is missing
+        found = self._found.attempt(lambda: class_by_name(name, "assessor"))
+        if found is not None:
+            self._found.problems += [str(error) for error in unknown_arguments(found[0], class_args)]
+            self._found.attempt(lambda: check_by_validator(name, class_args))
 
     # -- trials and machines ----------------------------------------------------------------------
 
@@ -246,6 +286,7 @@ class _Config:
         platform, reuse = self._platform(), options.get("reusemode")
         concurrency = self.get("trialConcurrency", 1)
         self._found.attempt(lambda: _check_platform(platform))
+        self._check_fields_of_service(platform, service)
         if platform == "local" and reuse:
             self._problem("trainingService.reuseMode", reuse, "false for platform: local, where NNI 3.0 fails with it")
         mixes = platform == "local" or (platform == "remote" and not reuse)
@@ -265,6 +306,15 @@ class _Config:
         for number, machine in enumerate(options.get("machinelist") or ()):
             if isinstance(machine, Mapping):
                 self._check_machine(f"machineList[{number}]", plain_fields(machine))
+
+    def _check_fields_of_service(self, platform: str, service: Mapping[str, Any]) -> None:
+        from nni.experiment.config.utils.internal import _get_ts_config_class
+
+        config_class = _get_ts_config_class(platform)
+        known = [_camel(name) for name in getattr(config_class, "__dataclass_fields__", {})]
+        for name in service:
+            if known and plain_name(name) not in {plain_name(one) for one in known}:
+                self._problem("trainingService", name, f"one of {', '.join(known)}", known)
 
     def _check_machine(self, name: str, machine: Mapping[str, Any]) -> None:
         key = machine.get("sshkeyfile")
@@ -291,17 +341,25 @@ def _check_platform(platform: str) -> None:
 def _read_space(path: Path) -> Any:
     import yaml
 
+    from nni_strategies.bridge.plain_yaml import load_json, load_yaml
+
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidArgument("searchSpaceFile", str(path), f"readable: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArgument("searchSpaceFile", str(path), f"readable: {error}") from error
     try:
-        return json.loads(text)
+        return load_json(text)
     except ValueError:
         try:
-            return yaml.safe_load(text)
+            return load_yaml(text)
         except yaml.YAMLError as error:
             raise InvalidArgument("searchSpaceFile", str(path), f"JSON or plain YAML: {error}") from error
+
+
+def _can_be_made(folder: Path) -> bool:
+    """Whether a folder is there or can be made, and can be written to; nothing is made."""
+    there = next((one for one in (folder, *folder.parents) if one.exists()), None)
+    return there is not None and there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _camel(name: str) -> str:

@@ -60,7 +60,7 @@ def space_from_json(search_space: Any) -> SearchSpace:
     try:
         json.dumps(search_space, default=repr, skipkeys=True)
     except (ValueError, RecursionError):
-        raise InvalidSearchSpace(root, "…", "free of cycles, and nested less than a thousand levels deep") from None
+        raise InvalidSearchSpace(root, "...", "free of cycles, and nested less than a thousand levels deep") from None
     parameters = tuple(_read_branch(search_space, root, None, ""))
     seen: set[str] = set()
     for parameter in parameters:

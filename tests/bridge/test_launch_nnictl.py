@@ -97,3 +97,11 @@ def test_a_manager_that_does_not_start_is_tried_three_times(tmp_path):
     assert "nowhere.js" in done.stdout + done.stderr  # what the manager said
     assert "Traceback" not in done.stderr
     assert len(list((tmp_path / "nni").glob("*/log"))) == 3 + 1  # NNI's link `_latest` shows the last one again
+
+
+@pytest.mark.parametrize("prefix", ["../x", "a//b", "a b", "", "http://h/x"])
+def test_a_bad_url_prefix_is_refused_before_a_start(tmp_path, prefix):
+    path = write(tmp_path, yaml.safe_dump(GOOD))
+    outcome = CliRunner().invoke(build(), ["launch", str(path), "--url_prefix", prefix])
+    assert isinstance(outcome.exception, InvalidArgument)
+    assert outcome.exception.field == "url_prefix"

@@ -95,6 +95,17 @@ def test_a_good_one(write):
         ({"trainingService": GONE}, "trainingService = null"),
         ({"trainingService.reuseMode": True}, "reuseMode = true"),
         ({"trainingService.platform": "lokal"}, "lokal"),
+        ({"trainingService.plattform": "local"}, "did you mean 'platform'"),
+        ({"trialGpuNumber": -1}, "trialGpuNumber = -1"),
+        ({"experimentType": "nas"}, "NasExperiment"),
+        ({"experimentWorkingDirectory": "code/train.py/x"}, "experimentWorkingDirectory"),
+        ({"assessor": {"name": "Medianstopp"}}, "did you mean 'Medianstop'"),
+        ({"assessor": {"name": "TPE"}}, 'assessor.name = "TPE"'),
+        ({"assessor": {"name": "Medianstop", "classArgs": {"start_step": -1}}}, "start_step"),
+        ({"tuner": {"name": "TPE", "classArgs": {"optimize_mode": "maximise"}}}, "did you mean 'maximize'"),
+        ({"tuner": {"name": "Evolution", "classArgs": {"population_size": -1}}}, "population_size"),
+        ({"tuner.classArgs.pool": "code/train.py"}, "an absolute path, "),
+        ({"tuner.classArgs.pool": "none.json"}, "none.json"),
     ],
 )
 def test_each_fault_is_named(write, changes, problem):
@@ -145,7 +156,10 @@ def test_snake_case_and_a_search_space_file(write, tmp_path):
     assert validate_config(file).problems == []
 
 
-@pytest.mark.parametrize("text", ["- 1", "a: [", "!!python/object/apply:os.system ['true']", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["- 1", "a: [", "!!python/object/apply:os.system ['x']", "", "a: 1\na: 2", "a: {b: 1, b: 1}", "a: " + "[" * 5000],
+)
 def test_what_is_no_config(tmp_path, text):
     (tmp_path / "bad.yml").write_text(text)
     with pytest.raises(InvalidArgument, match="config"):
@@ -156,6 +170,13 @@ def test_a_folder_and_a_missing_file(tmp_path):
     for path in (tmp_path, tmp_path / "none.yml"):
         with pytest.raises(InvalidArgument, match="config"):
             validate_config(path)
+
+
+def test_a_search_space_file_with_a_parameter_twice(write, tmp_path):
+    spec = '{"_type": "uniform", "_value": [0, 1]}'
+    (tmp_path / "space.json").write_text(f'{{"a": {spec}, "a": {spec}}}')
+    problems = validate_config(write({"searchSpace": GONE, "searchSpaceFile": "space.json"})).problems
+    assert len(problems) == 1 and "the key 'a' is there twice" in problems[0]
 
 
 @pytest.mark.parametrize("problem", [True, False])
