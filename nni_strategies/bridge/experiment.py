@@ -11,6 +11,7 @@ What it adds to ``nni.nas.experiment.NasExperiment``:
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import sys
@@ -25,14 +26,17 @@ import nni
 from nni.experiment import RunMode
 from nni.nas.experiment import NasExperiment as NNINasExperiment
 from nni.nas.experiment.config import SimplifiedModelFormatConfig
+from nni.nas.strategy.base import Strategy
 from nni.nas.utils.serializer import get_default_serializer
 
-from nni_strategies.bridge.access import access_for
+from nni_strategies.bridge.access import WebUIAddress, access_for
 from nni_strategies.bridge.labelled_space import LabelledModelSpace
 from nni_strategies.bridge.launch import DEFAULT_PORT, free_port, mended
 from nni_strategies.bridge.manager_process import knows_experiment, stop_managers
 from nni_strategies.bridge.strategy import StudyStrategy
 from nni_strategies.compat import tolerate_resume
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.space.from_nni import space_from_model_space
 
 _logger = logging.getLogger(__name__)
 
@@ -74,12 +78,19 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
         -------
         bool | None
             True when the search came to its end; False when it gave up (too many failures, the manager is gone).
+
+        Raises
+        ------
+        InvalidArgument
+            The search cannot be made of this strategy, model space and configuration; nothing was started.
         """
+        self._check()
         result: bool | None = super().run(self._port(port), wait_completion, debug)
         return result
 
     def resume(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
         """Go on with an experiment that was stopped or killed; a manager that is left of it is stopped first."""
+        self._check()
         tolerate_resume()
         if self._nni_manager_required():
             stop_managers(self.id, self.folder.parent)
@@ -89,6 +100,7 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
 
     def run_or_resume(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
         """Resume the experiment when there is something to resume, else run it."""
+        self._check()
         if self._nni_manager_required():
             stop_managers(self.id, self.folder.parent)
         if self.has_checkpoint():
@@ -96,6 +108,18 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
         if (self.folder / "db").exists():  # NNI was killed while it made its database, and would stumble over it
             (self.folder / "db").rename(self.folder / f"db.incomplete.{time.time_ns()}")
         return self.run(port, wait_completion, debug)
+
+    def _check(self) -> None:
+        """Find what cannot work before a manager is started for it."""
+        if not isinstance(self.strategy, Strategy):
+            raise InvalidArgument("strategy", self.strategy, "an instance of a strategy, such as LaNAS(seed=0)")
+        for name in ("trial_concurrency", "max_trial_number"):
+            value = getattr(self.config, name, None)
+            unset = value is None or value is dataclasses.MISSING  # NNI has its own words and defaults for that
+            if not unset and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise InvalidArgument(f"config.{name}", value, "a positive integer")
+        if isinstance(self.strategy, StudyStrategy):
+            self.strategy.make_searcher(space_from_model_space(self.model_space))
 
     def has_checkpoint(self) -> bool:
         """Whether there is an experiment to resume, from its own folder."""
@@ -135,8 +159,15 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
         tuner_command_channel: str | None = None,
         tags: list[str] | None = None,
     ) -> None:
-        with mended(port, access_for(self.config.json())):
-            super()._start_nni_manager(port, debug, run_mode, tuner_command_channel, tags or [])
+        access = access_for(self.config.json())
+        address = WebUIAddress(port, None, access["NNI_GUARD_BIND"])
+        printed = logging.getLogger("nni.experiment")  # NNI's own: its handler prints to the terminal
+        printed.addFilter(address)
+        try:
+            with mended(port, access):
+                super()._start_nni_manager(port, debug, run_mode, tuner_command_channel, tags or [])
+        finally:
+            printed.removeFilter(address)
         self.mended = True
 
     def _start_engine_and_strategy(self) -> None:

@@ -19,7 +19,8 @@ from nni.nas.experiment.config import NasExperimentConfig
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.bridge.labelled_space import LabelledModelSpace
 from nni_strategies.bridge.strategy import StudyStrategy
-from nni_strategies.errors import JournalMismatch
+from nni_strategies.errors import InvalidArgument, JournalMismatch
+from nni_strategies.lanas.strategy import LaNAS
 from nni_strategies.search.baselines import RandomSearch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
@@ -103,6 +104,31 @@ def test_another_seed_is_refused_with_the_difference(make):
     other = make(3, seed=8)
     with pytest.raises(JournalMismatch, match=r"seed:? was 7, is 8"):
         other.run_or_resume()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "change", "field"),
+    [
+        (LaNAS(pool=[{"a": "width9", "b": "width1"}]), {}, "pool[0].a"),
+        (LaNAS(pool="none.npy"), {}, "pool"),
+        (LaNAS(histogram_groups=[["a", "c"]]), {}, "groups[0]"),
+        (LaNAS, {}, "strategy"),
+        (Random(), {"max_trial_number": 0}, "config.max_trial_number"),
+        (Random(), {"trial_concurrency": "2"}, "config.trial_concurrency"),
+    ],
+)
+def test_what_cannot_work_is_refused_and_nothing_started(strategy, change, field, tmp_path):
+    config = NasExperimentConfig("ts", "simplified", "local")
+    config.experiment_working_directory = str(tmp_path)
+    config.max_trial_number = config.trial_concurrency = 1
+    experiment = NasExperiment(SmallSpace(), FunctionalEvaluator(score_of), strategy, config)
+    for name, value in change.items():
+        setattr(experiment.config, name, value)
+    for start in (experiment.run, experiment.run_or_resume):
+        with pytest.raises(InvalidArgument) as raised:
+            start()
+        assert raised.value.field == field
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_run_returns_false_when_nothing_works(make):
