@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Union
 
+import numpy as np
+
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.search.searcher import SearcherConfig
 
@@ -58,6 +60,7 @@ def read_class_args(
     InvalidArgument
         Naming the first bad field, its value, what is allowed, and the nearest name of an unknown one.
     """
+    seed, class_args = _plain(seed), {name: _plain(value) for name, value in (class_args or {}).items()}
     if optimize_mode not in MODES:
         raise InvalidArgument("optimize_mode", optimize_mode, "maximize or minimize", MODES)
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
@@ -129,6 +132,11 @@ def describe(hint: Any) -> str:
     return str(hint)
 
 
+def _plain(value: Any) -> Any:
+    """Return NumPy's numbers, which a Python caller may have at hand, as Python's: journals hold JSON."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _literals(hint: Any) -> tuple[Any, ...]:
     if typing.get_origin(hint) is Literal:
         return typing.get_args(hint)
@@ -149,6 +157,8 @@ def _yaml_hint(value: Any) -> str:
     if not isinstance(value, str):
         return ""
     try:
+        if value.strip().lstrip("+-").isdecimal():
+            return f" (YAML reads it as text: write {int(value)}, without quotes)"
         return f" (YAML reads {value} as text: write {float(value)!r}, with a decimal point and no quotes)"
     except ValueError:
         return ""

@@ -52,7 +52,8 @@ def load_pool(pool: Any, space: SearchSpace) -> tuple[Codes, list[Configuration]
     elif isinstance(data, (list, tuple)):
         codes = _encoded(data, space)
     else:
-        raise InvalidArgument("pool", type(pool).__name__, _ALLOWED)
+        given = pool if data is pool else str(pool)
+        raise InvalidArgument("pool", given, f"{_ALLOWED}, not {type(data).__name__}")
     if not 1 <= len(codes) <= _LARGEST:
         raise InvalidArgument("pool", len(codes), f"1 to {_LARGEST} configurations")
     _, first = np.unique(codes, axis=0, return_index=True)
@@ -66,7 +67,10 @@ def _read(path: Path) -> Any:
             return np.load(path, allow_pickle=False)
         text = path.read_text()
         return json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines() if line]
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        found = f"{path.absolute()}: {error.strerror}"  # NNI runs a tuner elsewhere than where it was started
+        raise InvalidArgument("pool", str(path), f"{_ALLOWED}; {found}") from None
+    except (ValueError, EOFError, RecursionError) as error:
         raise InvalidArgument("pool", str(path), f"{_ALLOWED}: {error}") from None
 
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from nni_strategies.errors import InvalidArgument
 from nni_strategies.space.parameters import Codes
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
@@ -99,12 +100,23 @@ class Searcher(ABC):
         The algorithm's hyper-parameters, an instance of its `Config`; its defaults when None.
     prior
         Where blind draws come from; uniform when None.
+
+    Raises
+    ------
+    InvalidArgument
+        One of them is something else: a search space as JSON, for instance.
     """
 
     algorithm: ClassVar[str] = ""
     Config: ClassVar[type[SearcherConfig]] = SearcherConfig
 
     def __init__(self, space: SearchSpace, config: SearcherConfig | None = None, *, prior: Prior | None = None) -> None:
+        if not hasattr(space, "sample_codes"):
+            raise InvalidArgument("space", space, "a SearchSpace; space_from_json and space_from_model_space make one")
+        if config is not None and not isinstance(config, SearcherConfig):
+            raise InvalidArgument("config", config, f"an instance of {self.Config.__name__}, or None")
+        if prior is not None and not hasattr(prior, "sample_codes"):
+            raise InvalidArgument("prior", prior, "a Prior, or None for the uniform one")
         self.space = space
         self.config = config if config is not None else self.Config()
         self.prior = prior if prior is not None else UniformPrior(space)

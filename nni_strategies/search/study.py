@@ -78,6 +78,8 @@ class Study:
             isinstance(max_consecutive_failures, int) and max_consecutive_failures > 0
         ):
             raise InvalidArgument("max_consecutive_failures", max_consecutive_failures, "a positive integer")
+        if not isinstance(searcher, Searcher):
+            raise InvalidArgument("searcher", searcher, "a Searcher, such as LaNASSearcher(space)")
         self.searcher = searcher
         self.space: SearchSpace = searcher.space
         self.seed = int(seed)

@@ -63,6 +63,7 @@ def test_good_ones():
         ({"height": "tall"}, 'height = "tall": an integer'),
         ({"height": 2.5}, "height = 2.5: an integer"),
         ({"kind": "rigde"}, "kind = \"rigde\": one of ridge, svm; did you mean 'ridge'"),
+        ({"rate": "3"}, "write 3, without quotes"),
         ({"rate": "1e-3"}, "YAML reads 1e-3 as text: write 0.001"),
         ({"verbose": "yes"}, "true or false"),
         ({"n_init": "none"}, "an integer or none"),

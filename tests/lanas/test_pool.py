@@ -122,12 +122,38 @@ def test_a_pool_of_any_space():
         ([], "pool"),
         (17, "pool"),
         ("missing.json", "pool"),
+        (iter([]), "pool"),
     ],
 )
 def test_a_bad_pool_is_refused_before_the_search(pool, field):
     with pytest.raises(InvalidArgument) as raised:
         LaNASSearcher(CELL, LaNASConfig(pool=pool))
     assert raised.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "what"),
+    [
+        ("pool.json", b'{"edge_0": "a"}', "not dict"),
+        ("pool.json", b"[{", "double quotes"),
+        ("pool.jsonl", b"\x80\x04", "codec"),
+        ("pool.npy", b"\x80\x04]q\x00.", "pickled"),
+        ("pool.npy", b"", "pool.npy"),
+        ("pool.npy", b"\x93NUMPY\x01\x00v\x00{'descr'", "pool.npy"),
+        ("pool.txt", b"edge_0", "Expecting value"),
+    ],
+)
+def test_a_bad_file_is_refused_by_its_name(tmp_path, name, content, what):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidArgument, match=what) as raised:
+        load_pool(str(tmp_path / name), CELL)
+    assert (raised.value.field, raised.value.value) == ("pool", str(tmp_path / name))
+
+
+def test_a_missing_file_is_named_in_full(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # as NNI does with a tuner
+    with pytest.raises(InvalidArgument, match=str(tmp_path / "pool.npy")):
+        load_pool("pool.npy", CELL)
 
 
 def test_a_pickled_array_is_not_unpickled(tmp_path):

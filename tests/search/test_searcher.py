@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import pytest
 
+from nni_strategies.errors import InvalidArgument
 from nni_strategies.search.baselines import LocalSearch, RandomSearch
 from nni_strategies.search.searcher import SearcherConfig, Trial, UniformPrior
 from nni_strategies.search.testing_spaces import SPACES
@@ -26,6 +29,24 @@ def test_the_uniform_prior_is_the_space_itself() -> None:
 def test_a_searcher_has_its_own_defaults_and_says_what_it_is() -> None:
     assert RandomSearch(SPACES["flat"]).phase == "search"
     assert repr(LocalSearch(SPACES["flat"])) == "LocalSearch(LocalSearchConfig(n_init=1, first_improvement=True))"
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("space", ({"a": {"_type": "choice", "_value": [1]}},)),
+        ("config", (SPACES["flat"], {"population": 3})),
+    ],
+)
+def test_what_is_no_space_or_config_is_refused(field: str, arguments: tuple[Any, ...]) -> None:
+    with pytest.raises(InvalidArgument) as raised:
+        RandomSearch(*arguments)
+    assert raised.value.field == field
+
+
+def test_what_is_no_prior_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="prior = 5"):
+        RandomSearch(SPACES["flat"], prior=5)  # type: ignore[arg-type]
 
 
 def test_configurations_are_json() -> None:
