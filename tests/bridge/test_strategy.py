@@ -244,6 +244,7 @@ def test_a_random_seed_is_kept(tmp_path):
         ({"seed": -1}, "seed = -1"),
         ({"seed": "one"}, "seed = \"one\""),
         ({"journal": 3}, "journal = 3"),
+        ({"prior": 5}, "prior = 5"),
         ({"optimize_mode": "minimize"}, "optimize_mode"),
         ({"poplation": 3}, "population"),
         ({"population": 0}, "population = 0"),
