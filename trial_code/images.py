@@ -248,7 +248,7 @@ def _read_npz(path: Path) -> Arrays:
 
 
 def _decoded(path: Path, jpeg: Array, offsets: Array) -> Array:
-    """Decode once (about 15 s of one core for 60,000) and keep the pixels, since every trial wants them."""
+    """Decode once and keep the pixels, since every trial wants them."""
     default = Path.home() / ".cache" / "nni_strategies"
     cache = Path(os.environ.get("NNI_STRATEGIES_CACHE") or default)
     stat = path.stat()

@@ -77,8 +77,14 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     for name in ("drop_path", "ema"):
         if not 0 <= getattr(given, name) < 1:
             raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), "at least 0, below 1")
+    if given.max_steps is not None and given.max_steps < 1:
+        raise InvalidArgument("--max-steps", given.max_steps, "a positive integer, or absent")
+    if given.auxiliary < 0:
+        raise InvalidArgument("--auxiliary", given.auxiliary, "at least 0")
     if given.device == "auto":
         given.device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif given.device.startswith("cuda") and not torch.cuda.is_available():
+        raise InvalidArgument("--device", given.device, "cpu: there is no GPU that torch can use here")
     if given.checkpoint is None and os.environ.get("NNI_OUTPUT_DIR"):
         given.checkpoint = Path(os.environ["NNI_OUTPUT_DIR"]) / "checkpoint.pt"
     return given
@@ -117,27 +123,40 @@ def build(sample: dict[str, Any], given: argparse.Namespace, images: Images) -> 
     load_torchvision()  # NNI's hub imports it
     import nni.nas.hub.pytorch.nasnet as nasnet
 
-    family = "imagenet" if images.input_shape[1] > 64 else "cifar"
-    space: Any = nasnet.NASNet(
-        width=(given.width,),
-        num_cells=(given.cells,),
-        dataset=family,
-        auxiliary_loss=False,
-        drop_path_prob=given.drop_path,
-    )
-    # NNI's spaces refuse an auxiliary head before they are frozen, and want it while freezing.
-    space.auxiliary_loss = given.auxiliary > 0
+    space: Any = nasnet.NASNet(**space_arguments(given, images))
     whole = {**sample, "width": given.width, "depth": given.cells}
     problem = space.check_contains(whole)
     if problem is not None:
         raise InvalidArgument("architecture", sample, f"a sample of the NASNet space ({problem})")
-    model: Any = space.freeze(whole)
+    return fit_heads(space.freeze(whole), given, images)
+
+
+def space_arguments(given: argparse.Namespace, images: Images) -> dict[str, Any]:
+    """Return what the hub's `NASNet` is built from: width, depth and drop-path as wished, the stem for the image size.
+
+    The "imagenet" stem divides height and width by 8 before the first cell; images of up to 64 pixels get "cifar".
+    """
+    family = "imagenet" if images.input_shape[1] > 64 else "cifar"
+    return {
+        "width": (given.width,),
+        "num_cells": (given.cells,),
+        "dataset": family,
+        "drop_path_prob": given.drop_path,
+    }
+
+
+def fit_heads(model: Any, given: argparse.Namespace, images: Images) -> Any:
+    """Give a frozen network the classifier of the data set's classes, and the auxiliary head when one is wished."""
+    import nni.nas.hub.pytorch.nasnet as nasnet
+
     if model.classifier.out_features != images.n_classes:
         model.classifier = nn.Linear(model.classifier.in_features, images.n_classes)
     if given.auxiliary:
-        # NNI sizes the head for the last cell of the stage and attaches it to the first, which may be wider.
+        # Not by NNI: its spaces refuse the head before they are frozen, and size it for the last cell of the stage
+        # but attach it to the first, which may be wider.
         channels = len(model.stages[2][0].output_node_indices) * given.width * 4
-        model.auxiliary_head = nasnet.AuxiliaryHead(channels, images.n_classes, dataset=family)
+        model.auxiliary_head = nasnet.AuxiliaryHead(channels, images.n_classes, dataset=model.dataset)
+        model.auxiliary_loss = True
     return model
 
 
@@ -177,11 +196,24 @@ def open_images(given: argparse.Namespace) -> Images:
 
 
 def evaluate_candidate(model: Any, arguments: list[str]) -> None:
-    """Train a candidate of an NNI NAS experiment: the function of a `FunctionalEvaluator`."""
+    """Train a candidate of an NNI NAS experiment: the function of a `FunctionalEvaluator`.
+
+    Parameters
+    ----------
+    model
+        The frozen network, of a space built from `space_arguments`.
+    arguments
+        The command line of this script, without ``--arch``.
+    """
     given = options(arguments)
     torch.set_num_threads(given.threads)
     torch.manual_seed(given.seed)
-    train(model, open_images(given), given, sample={})
+    images = open_images(given)
+    model = fit_heads(model, given, images)
+    for module in model.modules():  # NNI built it before the seed was set: draw the weights anew
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    train(model, images, given, sample={})  # the checkpoint lies in the trial's own folder: no mix-up
 
 
 def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[str, Any]) -> dict[str, Any]:
@@ -210,8 +242,9 @@ def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[st
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
     if averaged is not None:
         parts["averaged"] = averaged
-    first_epoch, best, spent = resume(given.checkpoint, parts, sample)
+    first_epoch, best, spent = resume(given.checkpoint, parts, sample, given.device)
 
+    accuracy = None
     for epoch in range(first_epoch, given.epochs):
         started = time.monotonic()
         if given.drop_path:
@@ -248,13 +281,16 @@ def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[st
             done = {"epoch": epoch + 1, "best": best, "spent": spent, "sample": sample}
             save(given.checkpoint, {**states, **done, "rng": torch.get_rng_state(), "cuda_rng": cuda})
 
-    accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
+    if accuracy is None:  # the checkpoint was one of finished training
+        accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
     result = {"default": accuracy, "accuracy": accuracy, "best_epoch_accuracy": best, "train_seconds": spent, **cost}
     nni.report_final_result(result)
     return result
 
 
-def resume(path: Path | None, parts: dict[str, Any], sample: dict[str, Any]) -> tuple[int, float, float]:
+def resume(
+    path: Path | None, parts: dict[str, Any], sample: dict[str, Any], device: str
+) -> tuple[int, float, float]:
     """Load a checkpoint of the same architecture when there is one.
 
     Returns
@@ -272,8 +308,8 @@ def resume(path: Path | None, parts: dict[str, Any], sample: dict[str, Any]) -> 
             raise InvalidArgument("--checkpoint", str(path), f"a checkpoint with {name}; it was made without")
         part.load_state_dict(state[name])
     torch.set_rng_state(state["rng"])
-    if state["cuda_rng"] is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state["cuda_rng"])
+    if state["cuda_rng"] is not None and device.startswith("cuda"):
+        torch.cuda.set_rng_state(state["cuda_rng"], device)
     print(json.dumps({"resumed": str(path), "epoch": state["epoch"]}), flush=True)
     return int(state["epoch"]), float(state["best"]), float(state["spent"])
 
