@@ -98,5 +98,5 @@ def test_bad_options_name_field_and_range(arguments):
         train_nasnet.options([*arguments, "--ema", "1"])
     with pytest.raises(InvalidArgument, match="--max-steps = 0"):  # not the same as no limit
         train_nasnet.options([*arguments, "--max-steps", "0"])
-    with pytest.raises(InvalidArgument, match="--auxiliary = -0.4"):
+    with pytest.raises(InvalidArgument, match=r"--auxiliary = -0\.4"):
         train_nasnet.options([*arguments, "--auxiliary", "-0.4"])
