@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import json
 import logging
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from nni_strategies.bridge.launch import DEFAULT_PORT, free_port
 from nni_strategies.bridge.nnictl import create
 from nni_strategies.bridge.rest import Rest, RestError
 from nni_strategies.bridge.trial_output import last_lines, latest_stderr
+from nni_strategies.nni_manifest import read_manifest
 
 ENDED = frozenset(["DONE", "STOPPED", "ERROR"])
 
@@ -139,13 +139,12 @@ class RunningExperiment:
 
 
 def manager_pid(experiment: str) -> int | None:
-    """Return the process id of an experiment's manager, as NNI noted it in ``~/nni-experiments/.experiment``."""
+    """Return the process id of an experiment's manager, as NNI noted it; None where it did not, or not yet."""
     try:
-        entries = json.loads((Path.home() / "nni-experiments" / ".experiment").read_text())
+        pid = read_manifest().get(experiment, {}).get("pid")
     except (OSError, ValueError):
         return None
-    entry = entries.get(experiment) if isinstance(entries, Mapping) else None
-    return int(entry["pid"]) if isinstance(entry, Mapping) and entry.get("pid") else None
+    return int(pid) if pid else None
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from nni_strategies.errors import DataMissing, InvalidArgument
+from nni_strategies.nni_manifest import experiments_folder, read_manifest
 
 _ID = re.compile(r"[\w-]+")
 
@@ -54,7 +55,7 @@ def locate(experiment_id: str, directory: Path | str | None = None, home: Path |
     DataMissing
         The experiment is known but its database is gone.
     """
-    root = Path(home or Path.home()) / "nni-experiments"
+    root = experiments_folder(home)
     known = {} if directory else _registered(root / ".experiment")
     base = Path(directory) if directory else root
     folders = {path.parent.parent.name: path.parent.parent for path in base.glob("*/db/nni.sqlite")}
@@ -82,10 +83,6 @@ def find_journal(directory: Path) -> Path | None:
 
 
 def _registered(path: Path) -> dict[str, Path]:
-    try:
-        entries = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(entries, dict):
-        return {}
-    return {name: Path(str(entry["logDir"])) / name for name, entry in entries.items() if entry.get("logDir")}
+    with suppress(OSError, ValueError):  # half written: what is in the default folder is found without it
+        return {name: Path(str(e["logDir"])) / name for name, e in read_manifest(path).items() if e.get("logDir")}
+    return {}

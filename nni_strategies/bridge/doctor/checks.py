@@ -8,13 +8,14 @@ from pathlib import Path
 
 from nni_strategies.bridge.doctor import machine, managers, packages
 from nni_strategies.bridge.doctor.finding import Finding
+from nni_strategies.nni_manifest import experiments_folder
 
 Check = Callable[[], Finding | Iterable[Finding]]
 
 
 def examine() -> Iterator[Finding]:
     """Run every check; the findings come one by one, the quick ones first."""
-    experiments = Path.home() / "nni-experiments"
+    experiments = experiments_folder()
     yield from run_checks(
         {
             "Python": packages.check_python,

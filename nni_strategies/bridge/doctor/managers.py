@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import ipaddress
-import json
 import socket
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nni_strategies.bridge.doctor.finding import Finding, ok
+from nni_strategies.nni_manifest import experiments_folder, read_manifest
 
 _SECONDS = 3.0
 
@@ -39,12 +39,12 @@ def check_managers(manifest: Path | None = None) -> Iterator[Finding]:
     manifest
         NNI's list of experiments; default: ``~/nni-experiments/.experiment``.
     """
-    path = Path.home() / "nni-experiments" / ".experiment" if manifest is None else manifest
     try:
-        experiments = json.loads(path.read_text()) if path.exists() else {}
-        entries = {str(name): (int(one["pid"]), int(one["port"])) for name, one in experiments.items() if "pid" in one}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        yield Finding("managers", "problem", f"{path} cannot be read: {error}", f"move {path} away")
+        experiments = read_manifest(manifest)
+        entries = {name: (int(one["pid"]), int(one["port"])) for name, one in experiments.items() if "pid" in one}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        path = manifest or experiments_folder() / ".experiment"
+        yield Finding("managers", "problem", f"{path} cannot be read: {error!r}", f"move {path} away")
         return
     running = 0
     for experiment, (pid, port) in entries.items():
