@@ -289,6 +289,12 @@ class _Config:
         self._check_fields_of_service(platform, service)
         if platform == "local" and reuse:
             self._problem("trainingService.reuseMode", reuse, "false for platform: local, where NNI 3.0 fails with it")
+        gpus = self.get("trialGpuNumber")
+        if platform == "local" and gpus and shutil.which("nvidia-smi") is None:
+            self._found.advice.append(
+                f"trialGpuNumber = {gpus}, but no GPU driver is found on this machine (nvidia-smi): NNI then ends the "
+                "experiment within seconds of its start; 0 runs trials on the CPU"
+            )
         mixes = platform == "local" or (platform == "remote" and not reuse)
         if mixes and isinstance(concurrency, int) and concurrency > 1:
             self._found.advice.append(

@@ -74,6 +74,16 @@ def test_the_configuration_is_valid(config):
     assert given.amp and given.arch is None
 
 
+def test_a_missing_gpu_is_said_before_the_start(tmp_path, monkeypatch):
+    def advice() -> list[str]:
+        return [line for line in validate_config(FOLDER / "config.yml").advice if "trialGpuNumber = 1" in line]
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert len(advice()) == 1
+    (tmp_path / "nvidia-smi").touch(mode=0o755)  # what a driver brings
+    assert advice() == []
+
+
 @pytest.mark.timeout(30)
 def test_a_tilde_in_the_data_sets_name_is_the_home_folder(config, tmp_path, monkeypatch):
     name = shlex.split(config["trialCommand"])[-1]
