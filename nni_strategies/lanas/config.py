@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.lanas.pool import fingerprint
+from nni_strategies.lanas.pool_source import fingerprint
 from nni_strategies.lanas.presets import DEFAULTS, PRESETS
 from nni_strategies.search.searcher import SearcherConfig
 

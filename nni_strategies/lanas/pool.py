@@ -2,100 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
 import numpy.typing as npt
 
-from nni_strategies.errors import InvalidArgument, InvalidConfiguration
-from nni_strategies.space.parameters import Categorical, Codes
+from nni_strategies.lanas.features import Features
+from nni_strategies.lanas.tree import LatentActionTree, Node
+from nni_strategies.space.parameters import Codes
+from nni_strategies.space.search_space import Configuration
 
-if TYPE_CHECKING:
-    from nni_strategies.lanas.features import Features
-    from nni_strategies.lanas.tree import LatentActionTree, Node
-    from nni_strategies.space.search_space import Configuration, SearchSpace
-
-_LARGEST = 1_000_000
 _CHUNK = 65_536
-_ALLOWED = "a list of configurations, an array of codes [n, n_codes], or a .json, .jsonl or .npy file"
-
-
-def fingerprint(pool: Any) -> Any:
-    """Return what stands for a pool in a journal's header: None, a file's name, or the hash of the data."""
-    if pool is None or isinstance(pool, str):
-        return pool
-    if isinstance(pool, Path):
-        return str(pool)
-    if isinstance(pool, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(pool, dtype=np.float64).tobytes()).hexdigest()
-    else:
-        digest = hashlib.sha256(json.dumps(list(pool), sort_keys=True, default=str).encode()).hexdigest()
-    return {"size": len(pool), "sha256": digest}
-
-
-def load_pool(pool: Any, space: SearchSpace) -> tuple[Codes, list[Configuration] | None]:
-    """Return the codes ``[n, n_codes]`` of a pool, without repetitions, in the given order.
-
-    Beside them are the configurations as they were given; None where codes were given.
-
-    Raises
-    ------
-    InvalidArgument
-        The file cannot be read, the shape is wrong, a member is not of the space, or there are more than a million.
-    """
-    data = _read(Path(pool)) if isinstance(pool, (str, Path)) else pool
-    if isinstance(data, np.ndarray):
-        codes = _checked_codes(data, space)
-    elif isinstance(data, (list, tuple)):
-        codes = _encoded(data, space)
-    else:
-        given = pool if data is pool else str(pool)
-        raise InvalidArgument("pool", given, f"{_ALLOWED}, not {type(data).__name__}")
-    if not 1 <= len(codes) <= _LARGEST:
-        raise InvalidArgument("pool", len(codes), f"1 to {_LARGEST} configurations")
-    _, first = np.unique(codes, axis=0, return_index=True)
-    first.sort()
-    return codes[first], None if isinstance(data, np.ndarray) else [dict(data[i]) for i in first]
-
-
-def _read(path: Path) -> Any:
-    try:
-        if path.suffix == ".npy":
-            return np.load(path, allow_pickle=False)
-        text = path.read_text()
-        return json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines() if line]
-    except OSError as error:
-        found = f"{path.absolute()}: {error.strerror}"  # NNI runs a tuner elsewhere than where it was started
-        raise InvalidArgument("pool", str(path), f"{_ALLOWED}; {found}") from None
-    except (ValueError, EOFError, RecursionError) as error:
-        raise InvalidArgument("pool", str(path), f"{_ALLOWED}: {error}") from None
-
-
-def _encoded(members: list[Any] | tuple[Any, ...], space: SearchSpace) -> Codes:
-    for i, configuration in enumerate(members):
-        try:
-            space.validate(configuration)
-        except InvalidConfiguration as error:
-            raise InvalidArgument(f"pool[{i}].{error.field}", error.value, error.allowed) from None
-    return space.encode(members)
-
-
-def _checked_codes(data: npt.NDArray[Any], space: SearchSpace) -> Codes:
-    if data.ndim != 2 or data.shape[1] != space.n_codes or data.dtype.kind not in "iuf":
-        raise InvalidArgument("pool", list(data.shape), f"numbers of shape [n, {space.n_codes}]")
-    codes = data.astype(np.float64)
-    simple = all(isinstance(p, Categorical) and p.condition is None for p in space.parameters)
-    if simple and not space.constraints:
-        sizes = np.array([p.size for p in space.parameters], dtype=np.float64)
-        bad = ((codes < 0) | (codes >= sizes) | (codes != np.floor(codes))).any(axis=1)
-        if bad.any():
-            row = int(np.flatnonzero(bad)[0])
-            raise InvalidArgument(f"pool[{row}]", codes[row].tolist(), "indices of the values of each choice")
-        return codes
-    return _encoded(space.decode(codes), space)
 
 
 class Pool:

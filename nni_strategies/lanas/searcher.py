@@ -23,7 +23,8 @@ from nni_strategies.lanas.features import Features
 from nni_strategies.lanas.gp import GaussianProcess
 from nni_strategies.lanas.kernel import HammingHistogramKernel
 from nni_strategies.lanas.numerical_sampler import NumericalSampler
-from nni_strategies.lanas.pool import Pool, load_pool
+from nni_strategies.lanas.pool import Pool
+from nni_strategies.lanas.pool_source import load_pool
 from nni_strategies.lanas.region import Region, draw_inside
 from nni_strategies.lanas.results import Results
 from nni_strategies.lanas.tree import LatentActionTree, Node
@@ -101,6 +102,7 @@ class LaNASSearcher(Searcher):
 
     @property
     def phase(self) -> str:
+        """``initial`` until the blind draws are proposed and at least two results are known."""
         known = self.results.n + len(self._pending)
         return "initial" if known < self.n_init or self.results.n < min(self.n_init, 2) else "search"
 

@@ -10,7 +10,8 @@ import pytest
 from nni_strategies.errors import InvalidArgument, SpaceExhausted
 from nni_strategies.lanas import LaNASConfig, LaNASSearcher
 from nni_strategies.lanas.features import Features
-from nni_strategies.lanas.pool import Pool, load_pool
+from nni_strategies.lanas.pool import Pool
+from nni_strategies.lanas.pool_source import load_pool
 from nni_strategies.lanas.tree import LatentActionTree
 from nni_strategies.search.searcher import UniformPrior
 from nni_strategies.search.study import Study
