@@ -1,0 +1,1 @@
+"""The parts of :mod:`nni_strategies.bridge.validate`: one file for each part of a config."""
