@@ -1,4 +1,4 @@
-"""Search strategies from four neural-architecture-search papers, as plug-ins of NNI 3.0.
+"""Neural-architecture search as plug-ins of NNI 3.0: LaNAS proposes what to train next.
 
 Names are imported when they are first used: a tuner's process loads no torch, a trial's no searcher.
 """

@@ -30,7 +30,7 @@ def build() -> typer.Typer:
 
     @app.callback()
     def _group() -> None:
-        """LaNAS, TG-SAGE, IRLAS and NAT as plug-ins of NNI 3.0."""
+        """Neural-architecture search as plug-ins of NNI 3.0."""
 
     for command in (demo, launch, validate, register, report, doctor):
         command.register(app)
