@@ -152,7 +152,8 @@ def model_class(experiment: ExperimentRecord) -> tuple[Any, list[Any], dict[str,
     try:
         kind = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
-        raise InvalidArgument("model space", f"{module}.{name}", f"a class that can be imported ({error})") from error
+        allowed = f"a class that can be imported here: {error}; set PYTHONPATH as it was when it was started"
+        raise InvalidArgument("model space", f"{module}.{name}", allowed) from error
     finally:
         for folder in path:
             sys.path.remove(folder)
