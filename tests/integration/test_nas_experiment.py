@@ -1,4 +1,4 @@
-"""A NAS experiment whose Python process and whose manager are killed: nothing is lost, nothing is done twice."""
+"""A NAS experiment, whole, failing and killed: nothing is lost, done twice, or given to another trial."""
 
 from __future__ import annotations
 
@@ -151,6 +151,23 @@ def test_failures_and_exhaustion_end_well(tmp_path: Path) -> None:
         assert "no final result" in reasons["width2"]
     finally:
         program.clean_up()
+
+
+def test_forty_trials_at_concurrency_four_have_their_own_scores(tmp_path: Path) -> None:
+    program = Program(tmp_path, trials=40, concurrency=4, seconds=0)
+    try:
+        program.start()
+        result = program.result()
+    finally:
+        program.clean_up()
+    assert (result["ended"], result["status"], len(result["rows"])) == (True, "DONE", 40)
+    for row in result["rows"]:
+        assert row["metrics"] == [value_of(row["sample"])]
+        assert row["shown"] == row["sample"]
+    scores = sorted((value_of(row["sample"]) for row in result["rows"]), reverse=True)
+    assert len(set(scores)) == 40
+    assert [score for score, _ in result["top"]] == scores[:3]
+    assert [value_of(sample) for _, sample in result["top"]] == scores[:3]
 
 
 def test_sequence_without_nni_is_that_of_the_seed() -> None:
