@@ -1,7 +1,7 @@
 """What the latent-action tree is worth in a large space with thousands of observations.
 
     python -m experiments.benchmarks.large_space run      # resumable; --seeds, --variants, --methods to run a part
-    python -m experiments.benchmarks.large_space table    # results/large_space.md from the CSV
+    python -m experiments.benchmarks.large_space table    # results/large_space.md and .svg from the CSV
 
 Protocol, written before the first run
 --------------------------------------
@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import wilcoxon
 
-from experiments.benchmarks import common, peers
+from experiments.benchmarks import common, peers, svg
 from nni_strategies.lanas.searcher import LaNASSearcher
 from nni_strategies.search.baselines import LocalSearch, RandomSearch, RegularizedEvolution
 from search_spaces.nasnet_synthetic import SyntheticNASNet, space
@@ -125,6 +125,23 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def plot() -> str:
+    """Return an SVG: how far the median best is below the best that any run of the variant found."""
+    rows = common.read_rows(RESULTS)
+    panels: dict[str, dict[str, svg.Curve]] = {}
+    for variant in sorted({row["variant"] for row in rows}):
+        own = [row for row in rows if row["variant"] == variant]
+        top = max(float(row[f"best@{LOOKS[-1]}"]) for row in own)
+        curves: dict[str, svg.Curve] = {}
+        for method in METHODS:
+            runs = [row for row in own if row["method"] == method]
+            if runs:
+                medians = [float(np.median([float(row[f"best@{n}"]) for row in runs])) for n in LOOKS]
+                curves[method] = [(float(n), top - m) for n, m in zip(LOOKS, medians, strict=True)]
+        panels[f"variant {variant}"] = curves
+    return svg.log_curves(panels, "queries", "below the best value found by any run", (0.01, 1.0))
+
+
 def main() -> None:
     """Run, or make the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -137,7 +154,8 @@ def main() -> None:
         run(given.methods, given.variants, given.seeds)
     else:
         text = table()
-        (common.RESULTS / "large_space.md").write_text(text)
+        RESULTS.with_suffix(".md").write_text(text)
+        RESULTS.with_suffix(".svg").write_text(plot())
         print(text)
 
 

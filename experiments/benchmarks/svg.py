@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-COLOURS = ("#0b6e4f", "#1f77b4", "#d62728", "#9467bd", "#ff7f0e", "#8c564b", "#17becf", "#7f7f7f", "#bcbd22", "#e377c2")
+COLOURS = (
+    "#0b6e4f", "#1f77b4", "#d62728", "#9467bd", "#ff7f0e", "#8c564b",
+    "#17becf", "#7f7f7f", "#bcbd22", "#e377c2", "#393b79",
+)
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 300, 240, 60, 40, 60
 
 Curve = Sequence[tuple[float, float]]
