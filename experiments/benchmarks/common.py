@@ -30,6 +30,13 @@ def append_row(path: Path, row: dict[str, Any]) -> None:
         writer.writerow(row)
 
 
+def write_results(csv: Path, table: str, plot: str) -> None:
+    """Write a table as ``.md`` and a plot as ``.svg`` beside the CSV they were made from, and print the table."""
+    csv.with_suffix(".md").write_text(table)
+    csv.with_suffix(".svg").write_text(plot)
+    print(table)
+
+
 def machine() -> str:
     """Return what the numbers were measured on, in one line."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "nni", "optuna"))

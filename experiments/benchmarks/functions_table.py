@@ -20,10 +20,7 @@ _MOST_MS = 100.0
 def write(csv: Path) -> None:
     """Write ``.md`` and ``.svg`` beside the CSV."""
     rows = common.read_rows(csv)
-    text = table(rows)
-    csv.with_suffix(".md").write_text(text)
-    csv.with_suffix(".svg").write_text(plot(rows))
-    print(text)
+    common.write_results(csv, table(rows), plot(rows))
 
 
 def curves(rows: Rows, method: str, name: str) -> npt.NDArray[np.float64]:

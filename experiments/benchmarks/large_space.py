@@ -153,10 +153,7 @@ def main() -> None:
     if given.command == "run":
         run(given.methods, given.variants, given.seeds)
     else:
-        text = table()
-        RESULTS.with_suffix(".md").write_text(text)
-        RESULTS.with_suffix(".svg").write_text(plot())
-        print(text)
+        common.write_results(RESULTS, table(), plot())
 
 
 if __name__ == "__main__":

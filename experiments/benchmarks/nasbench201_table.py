@@ -22,10 +22,7 @@ _TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "Im
 def write(csv: Path) -> None:
     """Write ``.md`` and ``.svg`` beside the CSV."""
     rows = common.read_rows(csv)
-    text = table(rows)
-    csv.with_suffix(".md").write_text(text)
-    csv.with_suffix(".svg").write_text(plot(rows))
-    print(text)
+    common.write_results(csv, table(rows), plot(rows))
 
 
 def needed(rows: Rows, method: str, dataset: str) -> npt.NDArray[np.float64]:
