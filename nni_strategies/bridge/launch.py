@@ -2,7 +2,8 @@
 
 NNI's manager is a Node.js program. Node loads the files named by ``--require`` in the variable ``NODE_OPTIONS``
 before it, which mends it without editing a file of NNI: `preload/pairing.js` gives every trial the parameters it
-was submitted with, `preload/guard.js` says who may talk to the manager. Both take effect in the manager only.
+was submitted with, `guard.js` says who may talk to the manager, `errors.js` shows why an experiment failed,
+`resume.js` runs again what has to be and no more, `results.js` keeps early results. All act in the manager only.
 
 From Python, for an ``Experiment`` or a ``NasExperiment``::
 
@@ -24,7 +25,8 @@ from pathlib import Path
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 
 PRELOADS: tuple[Path, ...] = tuple(
-    Path(__file__).resolve().parent / "preload" / name for name in ("pairing.js", "guard.js", "errors.js", "resume.js")
+    Path(__file__).resolve().parent / "preload" / name
+    for name in ("pairing.js", "guard.js", "errors.js", "resume.js", "results.js")
 )
 
 # Set by pairing.js in the manager, which hands it down to the tuner's process, and by mended() in this one.

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 from pathlib import Path
 
-import nni_node
 import pytest
 
-from nni_strategies.bridge.launch import PRELOADS, node_options
-
-NODE_FOLDER = Path(nni_node.__path__[0])
-PAIRING = next(path for path in PRELOADS if path.name == "pairing.js")
+from nni_strategies.bridge.launch import node_options
+from tests.node_manager import NODE_FOLDER, run_manager
 
 MANAGER = """
 require('common/globals').initGlobals();
@@ -73,18 +68,7 @@ RESUMED = """
 
 
 def run(folder: Path, scenario: str, *, mended: bool) -> dict[str, object]:
-    """Run `scenario` in a process that looks like NNI's manager and return what it printed."""
-    script = folder / "nni_node" / "main.js"
-    script.parent.mkdir()
-    script.write_text(MANAGER.replace("SCENARIO", scenario))
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "NODE_PATH": str(NODE_FOLDER)}
-    if mended:
-        environment["NODE_OPTIONS"] = node_options("", preloads=[PAIRING])
-    arguments = f"--port 0 --experiment-id x --action create --experiments-directory {folder} --log-level info"
-    command = [NODE_FOLDER / "node", script, *arguments.split(), "--python-interpreter", "python"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    return run_manager(folder, MANAGER.replace("SCENARIO", scenario), mended=mended, preload="pairing.js")
 
 
 def test_every_trial_gets_the_parameter_it_was_submitted_with(tmp_path):
@@ -114,7 +98,7 @@ def test_the_pairing_holds_for(tmp_path, scenario, expected):
 
 def test_other_node_programs_are_left_alone(tmp_path):
     script = tmp_path / "other.js"
-    script.write_text("const load = require('module')._load; console.log(load.toString().includes('mend('))")
+    script.write_text("const load = require('module')._load; console.log(load.toString().includes('mended'))")
     command, environment = [NODE_FOLDER / "node", script], {"NODE_OPTIONS": node_options("")}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout.split() == ["false"]

@@ -47,6 +47,10 @@ def report(value):
     metric = {"parameter_id": record["parameter_id"], "trial_job_id": os.environ["NNI_TRIAL_JOB_ID"], "type": "FINAL",
               "sequence": 0, "value": json.dumps(value)}
     send({"type": "metric", "metric": json.dumps(metric)})
+if os.environ.get("NNI_STRATEGIES_MENDED") != "1":  # stock NNI drops what comes before it lists the trial
+    jobs = channel.split("/env/")[0] + "/api/v1/nni/trial-jobs"
+    while os.environ["NNI_TRIAL_JOB_ID"] not in urllib.request.urlopen(jobs, timeout=30).read().decode():
+        time.sleep(0.1)
 send({"type": "request_parameter"})
 record = json.loads(json.load(urllib.request.urlopen(channel, timeout=30))["parameter"])
 parameters = record["parameters"]

@@ -32,6 +32,10 @@ def send(command):
     headers = {"Content-Type": "application/json"}
     urllib.request.urlopen(urllib.request.Request(channel, body, headers, method="PUT"), timeout=30).read()
 time.sleep(1.0 if int(os.environ["NNI_TRIAL_SEQ_ID"]) % 4 == 0 else 0.3)
+if os.environ.get("NNI_STRATEGIES_MENDED") != "1":  # stock NNI drops what comes before it lists the trial
+    jobs = channel.split("/env/")[0] + "/api/v1/nni/trial-jobs"
+    while os.environ["NNI_TRIAL_JOB_ID"] not in urllib.request.urlopen(jobs, timeout=30).read().decode():
+        time.sleep(0.1)
 send({"type": "request_parameter"})
 record = json.loads(json.load(urllib.request.urlopen(channel, timeout=30))["parameter"])
 for kind, sequence in (("PERIODICAL", 0), ("FINAL", 0)):

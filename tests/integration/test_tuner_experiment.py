@@ -37,6 +37,8 @@ def test_failing_trials_then_exhaustion_ends_the_experiment_under_plain_nnictl(t
         assert len(experiment.trials()) == len(KINDS)
         assert experiment.rest.get("experiment")["params"]["maxTrialNumber"] == len(KINDS)
         kind_of = {e["trial"]: e["configuration"]["kind"] for e in experiment.journal("proposed")}
+        # NNI's status does not wait for the tuner to have the last result, nor a journal for a slow disk
+        poll(lambda: len(experiment.journal("finished")) == 2, 20, "both results are in the journal")
         values = {kind_of[e["trial"]]: e["value"] for e in experiment.journal("finished")}
         # the two last ones may have ended after the last request, when no tuner is asked any more
         failed = {kind_of[e["trial"]] for e in experiment.journal("failed")}
@@ -87,3 +89,33 @@ def test_a_changed_space_is_refused_and_nothing_but_failures_ends_it_with_the_re
         reason = experiment.rest.get("check-status")["errors"][0]  # which the web UI shows
         assert "20 trials in a row failed" in reason and "No module named 'no_such_module'" in reason
         assert len(experiment.trials()) < 30
+
+
+SLOW_DISK = """
+const Module = require('module'), load = Module._load;
+Module._load = function (request, ...rest) {
+  const loaded = load.call(this, request, ...rest);
+  if (/nnimanager$/.test(request) && loaded.NNIManager && !loaded.NNIManager.slow) {
+    loaded.NNIManager.slow = true;
+    const manager = loaded.NNIManager.prototype, store = manager.storeExperimentProfile;
+    manager.storeExperimentProfile = async function () {
+      await new Promise(resolve => setTimeout(resolve, 1000));
+      return store.call(this);
+    };
+  }
+  return loaded;
+};
+"""
+
+
+def test_results_that_come_before_a_slow_manager_knows_their_trial_are_kept(tmp_path):
+    (tmp_path / "slow_disk.js").write_text(SLOW_DISK)
+    space = {"x": {"_type": "randint", "_value": [0, 100]}}
+    config = evolution_config(tmp_path, space, "report(parameters['x'])", trialConcurrency=2, maxTrialNumber=4)
+    slow = {"NODE_OPTIONS": f'--require "{tmp_path / "slow_disk.js"}"'}
+    with run_experiment(config, tmp_path, mended=True, variables=slow) as experiment:
+        experiment.wait_for("DONE", deadline=90)
+        poll(lambda: len(experiment.journal("finished")) == 4, 20, "all results are in the journal")
+        proposed = {e["trial"]: e["configuration"]["x"] for e in experiment.journal("proposed")}
+        assert all(e["value"] == proposed[e["trial"]] for e in experiment.journal("finished"))
+        assert [len(row["finalMetricData"]) for row in experiment.trials()] == [1] * 4

@@ -7,24 +7,9 @@
 // NNI also gives up on a tuner that is not there after 10 s, be it that it ended at once or that the machine is busy.
 // Here a manager waits as long as the tuner's process runs, two minutes at most.
 
-const Module = require('module');
-const path = require('path');
+const { mend } = require('./mend.js');
 
-const script = process.argv[1] || '';
-const isManager = path.basename(script) === 'main.js' && path.basename(path.dirname(script)) === 'nni_node';
-
-if (isManager && !globalThis.nniStrategiesErrors) {
-  globalThis.nniStrategiesErrors = true;
-  const load = Module._load;
-  Module._load = function (request, ...rest) {
-    const loaded = load.call(this, request, ...rest);
-    if (/nnimanager$/.test(request) && loaded && loaded.NNIManager && !loaded.NNIManager.saysWhy) {
-      loaded.NNIManager.saysWhy = true;
-      sayWhy(loaded.NNIManager.prototype);
-    }
-    return loaded;
-  };
-}
+mend(/nnimanager$/, 'NNIManager', sayWhy);
 
 const PATIENCE = 120000; // milliseconds
 const POLL = 250;

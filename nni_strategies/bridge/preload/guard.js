@@ -19,10 +19,8 @@
 const crypto = require('crypto');
 const http = require('http');
 const net = require('net');
-const path = require('path');
 
-const script = process.argv[1] || '';
-const isManager = path.basename(script) === 'main.js' && path.basename(path.dirname(script)) === 'nni_node';
+const { isManager } = require('./mend.js');
 
 const addresses = names => (process.env[names] || '').split(',').map(name => name.trim()).filter(Boolean);
 const bind = addresses('NNI_GUARD_BIND');

@@ -8,35 +8,18 @@
 //
 // NNI's files are not edited: the class is mended when the manager loads it.
 
-const Module = require('module');
-const path = require('path');
+const { isManager, mend } = require('./mend.js');
 
-const script = process.argv[1] || '';
-const isManager = path.basename(script) === 'main.js' && path.basename(path.dirname(script)) === 'nni_node';
-
-if (isManager && !globalThis.nniStrategiesPairing) {
-  globalThis.nniStrategiesPairing = true;
+if (isManager) {
   process.env.NNI_STRATEGIES_MENDED = '1'; // inherited by the tuner's process, which asks for it
-
-  const load = Module._load;
-  Module._load = function (request, parent, isMain) {
-    const loaded = load.call(this, request, parent, isMain);
-    if (/(^|\/)v3\/compat$/.test(request)) {
-      mend(loaded.V3asV1);
-    }
-    return loaded;
-  };
 }
 
-// Mend NNI's class that submits trials to the training services "local" and "remote" (without reuse mode).
-function mend(V3asV1) {
-  if (V3asV1.prototype.parameterOf !== undefined) {
-    return;
-  }
-  const { start, submitTrialJob } = V3asV1.prototype;
+// NNI's class that submits trials to the training services "local" and "remote" (without reuse mode).
+mend(/(^|\/)v3\/compat$/, 'V3asV1', service => {
+  const { start, submitTrialJob } = service;
 
   // The parameter of a trial: a promise, since a trial may ask before NNI knows the trial's id.
-  V3asV1.prototype.parameterOf = function (trialId) {
+  service.parameterOf = function (trialId) {
     this.parametersByTrial ??= new Map();
     if (!this.parametersByTrial.has(trialId)) {
       const deferred = {};
@@ -46,7 +29,7 @@ function mend(V3asV1) {
     return this.parametersByTrial.get(trialId);
   };
 
-  V3asV1.prototype.submitTrialJob = async function (form) {
+  service.submitTrialJob = async function (form) {
     const job = await submitTrialJob.call(this, form);
     const parameter = form.hyperParameters.value;
     const position = this.parameters.indexOf(parameter);
@@ -57,7 +40,7 @@ function mend(V3asV1) {
     return job;
   };
 
-  V3asV1.prototype.start = function () {
+  service.start = function () {
     const subscribe = this.v3.onRequestParameter;
     this.v3.onRequestParameter = answer => subscribe.call(this.v3, async trialId => {
       this.allocatedParameters.set(trialId, await this.parameterOf(trialId).promise);
@@ -65,4 +48,4 @@ function mend(V3asV1) {
     });
     return start.call(this);
   };
-}
+});

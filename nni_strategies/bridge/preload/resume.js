@@ -5,24 +5,9 @@
 // and its exit; and it forgets a trial that an earlier resume took up and was killed before starting it. With this
 // file preloaded the first is a success, and the second is taken up.
 
-const Module = require('module');
-const path = require('path');
+const { mend } = require('./mend.js');
 
-const script = process.argv[1] || '';
-const isManager = path.basename(script) === 'main.js' && path.basename(path.dirname(script)) === 'nni_node';
-
-if (isManager && !globalThis.nniStrategiesResume) {
-  globalThis.nniStrategiesResume = true;
-  const load = Module._load;
-  Module._load = function (request, ...rest) {
-    const loaded = load.call(this, request, ...rest);
-    if (/nnimanager$/.test(request) && loaded && loaded.NNIManager && !loaded.NNIManager.resumesRight) {
-      loaded.NNIManager.resumesRight = true;
-      resumeRight(loaded.NNIManager.prototype);
-    }
-    return loaded;
-  };
-}
+mend(/nnimanager$/, 'NNIManager', resumeRight);
 
 function resumeRight(manager) {
   const { addRecoveredTrialJob, resumeExperiment } = manager;
