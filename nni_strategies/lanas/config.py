@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.lanas.pool_source import fingerprint
 from nni_strategies.lanas.presets import DEFAULTS, PRESETS
 from nni_strategies.search.searcher import SearcherConfig
 
 _WORDS: dict[str, tuple[str, ...]] = {
+    "initial_design": ("random", "latin_hypercube"),
     "value_transform": ("rank", "minmax", "none"),
     "split": ("ridge", "kmeans_svm", "svm"),
     "svm_kernel": ("rbf", "poly", "linear", "sigmoid"),
@@ -65,6 +66,8 @@ class LaNASConfig(SearcherConfig):
     n_init
         Blind draws at the start, at most a tenth of a finite space; None for 10, or the
         number of parameters where that is more and there are numbers.
+    initial_design
+        ``random`` draws from the prior, or a ``latin_hypercube`` (as official LA-MCTS begins) where that is uniform.
     relearn_every, relearn_fraction
         With n results the tree is learned anew every ``max(relearn_every, int(n * relearn_fraction))`` results.
     value_transform
@@ -122,6 +125,7 @@ class LaNASConfig(SearcherConfig):
 
     preset: str = "default"
     n_init: int | None = AS_PRESET
+    initial_design: str = AS_PRESET
     relearn_every: int = AS_PRESET
     relearn_fraction: float = AS_PRESET
     value_transform: str = AS_PRESET
@@ -179,11 +183,13 @@ class LaNASConfig(SearcherConfig):
             raise InvalidArgument("histogram_groups", groups, "a list of lists of labels")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types; a pool given as data is told by its size and hash."""
+        """Return the fields as JSON types; of a pool its file, or the number of its members."""
         plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "pool"}
         groups = self.histogram_groups
         plain["histogram_groups"] = None if groups is None else [list(labels) for labels in groups]
-        return {**plain, "pool": fingerprint(self.pool)}
+        pool = self.pool
+        given = pool is None or isinstance(pool, (str, Path))
+        return {**plain, "pool": (pool and str(pool)) if given else {"size": len(pool)}}
 
 
 def _is_number(value: Any) -> bool:

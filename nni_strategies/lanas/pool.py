@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,6 +40,10 @@ class Pool:
         hashes = _row_hashes(codes)
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
+
+    def describe(self) -> dict[str, Any]:
+        """Return its size and the hash of its members, as JSON types."""
+        return {"size": len(self.codes), "sha256": hashlib.sha256(np.ascontiguousarray(self.codes).data).hexdigest()}
 
     @property
     def n_left(self) -> int:

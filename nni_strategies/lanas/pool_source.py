@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,6 @@ from nni_strategies.space.search_space import Configuration, SearchSpace
 
 _LARGEST = 1_000_000
 _ALLOWED = "a list of configurations, an array of codes [n, n_codes], or a .json, .jsonl or .npy file"
-
-
-def fingerprint(pool: Any) -> Any:
-    """Return what stands for a pool in a journal's header: None, a file's name, or the hash of the data."""
-    if pool is None or isinstance(pool, str):
-        return pool
-    if isinstance(pool, Path):
-        return str(pool)
-    if isinstance(pool, np.ndarray):
-        digest = hashlib.sha256(np.ascontiguousarray(pool, dtype=np.float64).tobytes()).hexdigest()
-    else:
-        digest = hashlib.sha256(json.dumps(list(pool), sort_keys=True, default=str).encode()).hexdigest()
-    return {"size": len(pool), "sha256": digest}
 
 
 def load_pool(pool: Any, space: SearchSpace) -> tuple[Codes, list[Configuration] | None]:

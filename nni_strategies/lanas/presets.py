@@ -11,6 +11,7 @@ from typing import Any
 # Measured to be the most sample-efficient on NAS-Bench-201; experiments/benchmarks/ has the ablation.
 DEFAULTS: dict[str, Any] = {
     "n_init": None,
+    "initial_design": "random",
     "relearn_every": 5,
     "relearn_fraction": 1 / 40,
     "value_transform": "rank",
@@ -57,6 +58,7 @@ def _lamcts(cp: float, leaf_size: int, kernel: str, gamma: str, n_init: int) -> 
     # LA-MCTS [2007.00708]: splits any leaf with more than `leaf_size` results, re-learns after each one.
     return {
         "n_init": n_init,
+        "initial_design": "latin_hypercube",
         "relearn_every": 1,
         "relearn_fraction": 0.0,
         "value_transform": "none",

@@ -21,6 +21,7 @@ from nni_strategies.lanas.candidates import best_members, collect, distinct, row
 from nni_strategies.lanas.config import LaNASConfig
 from nni_strategies.lanas.features import Features
 from nni_strategies.lanas.gp import GaussianProcess
+from nni_strategies.lanas.initial_design import latin_hypercube
 from nni_strategies.lanas.kernel import HammingHistogramKernel
 from nni_strategies.lanas.numerical_sampler import NumericalSampler
 from nni_strategies.lanas.pool import Pool
@@ -70,6 +71,8 @@ class LaNASSearcher(Searcher):
             self.pool = Pool(codes, self.features, configurations)
         self.relaxed = 0
         self.n_init = self._initial_draws()
+        self._seed = 0
+        self._design: Codes | None = None
         self._pending: dict[int, Codes] = {}
         self._finished: set[int] = set()
         self._seen: set[bytes] = set()
@@ -81,6 +84,10 @@ class LaNASSearcher(Searcher):
             kernel, self.config.gp_points, self.config.gp_fit_points, self.config.gp_steps
         )
         self._numerical = self._numerical_sampler()
+
+    def describe(self) -> dict[str, Any]:
+        """Return what this search is, as JSON types; of a pool file what is in it too, since it may change."""
+        return super().describe() if self.pool is None else {**super().describe(), "pool": self.pool.describe()}
 
     def _numerical_sampler(self) -> NumericalSampler | None:
         numbers = any(isinstance(parameter, Numerical) for parameter in self.space.parameters)
@@ -97,6 +104,9 @@ class LaNASSearcher(Searcher):
         wanted = self.config.n_init or max(_N_INIT, len(self.space.parameters) if numbers else 0)
         size = len(self.pool.codes) if self.pool is not None else self.space.size
         return wanted if size is None else max(min(wanted, size // 10), 1)
+
+    def begin(self, seed: int) -> None:
+        self._seed, self._design = seed, None
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -147,7 +157,7 @@ class LaNASSearcher(Searcher):
     # -- proposing --------------------------------------------------------------------------------
 
     def propose(self, rng: np.random.Generator) -> Configuration:
-        codes = self._draw_blindly(rng) if self.phase == "initial" else self._search(rng)
+        codes = self._draw_initially(rng) if self.phase == "initial" else self._search(rng)
         return self.space.decode(codes)[0] if self.pool is None else self.pool.configuration(codes)
 
     @property
@@ -230,6 +240,17 @@ class LaNASSearcher(Searcher):
     def _fresh(self, codes: Codes) -> Codes:
         codes = distinct(codes)
         return codes[[key not in self._seen for key in row_keys(codes)]] if len(codes) else codes
+
+    def _draw_initially(self, rng: np.random.Generator) -> Codes:
+        """Return the next point of the initial design, ``[1, n_codes]``."""
+        whole = self.config.initial_design == "latin_hypercube" and self.pool is None
+        if whole and type(self.prior) is UniformPrior:
+            if self._design is None:  # its own stream: a proposal's generator is seeded by two numbers
+                self._design = latin_hypercube(self.space, np.random.default_rng([self._seed, 0, 1]), self.n_init)
+            left = self._fresh(self._design)
+            if len(left):
+                return left[:1]
+        return self._draw_blindly(rng)
 
     def _draw_blindly(self, rng: np.random.Generator) -> Codes:
         """Return one new point from the prior, ``[1, n_codes]``.

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from nni_strategies.report import figures
 from nni_strategies.report.figures import Figure, number
 from nni_strategies.search.journal import Event, Journal
-from nni_strategies.search.searcher import Searcher
+from nni_strategies.search.searcher import Searcher, describe_prior
 from nni_strategies.search.study import Study
 
 _SIDES = ("good", "bad")
@@ -82,8 +82,8 @@ def replayed_tree(
         return None
     journal = Journal()
     journal.path = path
-    journal.events.extend(events)
-    header = events[0]
+    header = {**events[0], "prior": describe_prior(searcher.prior)}  # of no matter for what was learned
+    journal.events.extend([header, *events[1:]])
     Study(searcher, seed=header["seed"], journal=journal, maximize=header["maximize"])
     return searcher.describe_tree()
 

@@ -48,7 +48,11 @@ class Trial:
 
 
 class Prior(Protocol):
-    """Where a searcher draws from: initial designs, exploratory actions, restarts."""
+    """Where a searcher draws from: initial designs, exploratory actions, restarts.
+
+    One with hyper-parameters has a method ``describe()`` too: it returns them as JSON types for the journal's header,
+    so that a search is not resumed with another prior. Without one a prior is known by its class.
+    """
 
     def sample_codes(self, rng: np.random.Generator, n: int) -> Codes:
         """Draw `n` points of the space as codes ``[n, n_codes]``."""
@@ -70,6 +74,16 @@ class UniformPrior:
     def finished(self, trial: Trial) -> None:
         """Ignore it."""
 
+    def describe(self) -> str:
+        """Return its name."""
+        return "uniform"
+
+
+def describe_prior(prior: Prior) -> Any:
+    """Return what stands for a prior in a journal's header, as JSON types."""
+    describe = getattr(prior, "describe", None)
+    return describe() if callable(describe) else f"{type(prior).__module__}.{type(prior).__qualname__}"
+
 
 @dataclass(frozen=True)
 class SearcherConfig:
@@ -83,10 +97,10 @@ class SearcherConfig:
 class Searcher(ABC):
     """A search algorithm as a fold over events.
 
-    A :class:`~nni_strategies.search.study.Study` calls, under its lock: ``propose(rng)``; when it accepted the
-    configuration (or chose another) ``proposed(trial)``; later, in any order, ``finished(trial)`` or
-    ``failed(trial)``, and for a result that comes after a failure ``finished`` after ``failed``. ``finished``
-    may come for a trial that was never proposed (imported results).
+    A :class:`~nni_strategies.search.study.Study` calls ``begin(seed)`` once, and then, under its lock:
+    ``propose(rng)``; when it accepted the configuration (or chose another) ``proposed(trial)``; later, in any order,
+    ``finished(trial)`` or ``failed(trial)``, and for a result that comes after a failure ``finished`` after
+    ``failed``. ``finished`` may come for a trial that was never proposed (imported results).
 
     The state depends on ``proposed``, ``finished`` and ``failed`` alone: shown the same events in the same
     order, two searchers propose the same from the same generator. ``propose`` may cache, never remember: it is
@@ -123,6 +137,13 @@ class Searcher(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.config})"
+
+    def describe(self) -> dict[str, Any]:
+        """Return what this search is but for its space and seed, as JSON types: a journal of another is refused."""
+        return {"algorithm": self.algorithm, "config": self.config.to_json(), "prior": describe_prior(self.prior)}
+
+    def begin(self, seed: int) -> None:  # noqa: B027  # optional hook
+        """Note the study's seed, before anything else: for what is drawn as a whole and not a proposal at a time."""
 
     @property
     def phase(self) -> str:

@@ -57,7 +57,7 @@ class Study:
     InvalidArgument
         A seed that is not a non-negative integer, a number of failures that is not a positive one.
     JournalMismatch
-        The journal belongs to another space, algorithm, configuration, seed or direction.
+        The journal belongs to another space, algorithm, configuration, prior, seed or direction.
     JournalError
         A line of the journal does not follow from those before it.
     """
@@ -97,12 +97,12 @@ class Study:
         self._lock = threading.RLock()
         header = {
             "space": self.space.hash,
-            "algorithm": searcher.algorithm,
-            "config": searcher.config.to_json(),
+            **searcher.describe(),
             "seed": self.seed,
             "maximize": maximize,
             "space_description": self.space.describe(),
         }
+        self._guarded(searcher.begin, None, self.seed)
         for line, event in enumerate(self.journal.start(header), start=2):
             try:
                 self._apply(event)

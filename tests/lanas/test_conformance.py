@@ -36,4 +36,5 @@ class TestMutation(SearcherConformance):
 
     @pytest.fixture
     def searcher(self) -> MakeSearcher:
-        return lambda space: LaNASSearcher(space, LaNASConfig(local_sampler="mutation", on_failure="worst"))
+        config = LaNASConfig(local_sampler="mutation", on_failure="worst", initial_design="latin_hypercube")
+        return lambda space: LaNASSearcher(space, config)

@@ -7,12 +7,13 @@ import time
 import numpy as np
 import pytest
 
-from nni_strategies.errors import InvalidArgument, SpaceExhausted
+from nni_strategies.errors import InvalidArgument, JournalMismatch, SpaceExhausted
 from nni_strategies.lanas import LaNASConfig, LaNASSearcher
 from nni_strategies.lanas.features import Features
 from nni_strategies.lanas.pool import Pool
 from nni_strategies.lanas.pool_source import load_pool
 from nni_strategies.lanas.tree import LatentActionTree
+from nni_strategies.search.journal import Journal
 from nni_strategies.search.searcher import UniformPrior
 from nni_strategies.search.study import Study
 from nni_strategies.search.testing_spaces import SPACES
@@ -96,6 +97,26 @@ def test_a_pool_comes_from_a_list_an_array_or_a_file(tmp_path):
         assert np.array_equal(load_pool(pool, CELL)[0], codes)
     twice = np.vstack([codes[::-1], codes])
     assert np.array_equal(load_pool(twice, CELL)[0], codes[::-1])
+
+
+def test_a_search_is_not_resumed_with_another_pool(tmp_path):
+    pool, journal = tmp_path / "pool.npy", tmp_path / "journal.jsonl"
+    codes = members(50)
+
+    def resume(pool):
+        study = Study(LaNASSearcher(CELL, LaNASConfig(pool=pool)), journal=Journal(journal))
+        study.journal.close()
+
+    np.save(pool, codes)
+    resume(str(pool))
+    resume(str(pool))
+    np.save(pool, codes[:-1])
+    with pytest.raises(JournalMismatch, match=r"pool.size: was 50, is 49; pool.sha256"):
+        resume(str(pool))
+    codes[0, 0] = (codes[0, 0] + 1) % 5
+    np.save(pool, codes)
+    with pytest.raises(JournalMismatch, match=r"search \(pool.sha256: was"):
+        resume(str(pool))
 
 
 def test_a_pool_of_any_space():
