@@ -76,6 +76,11 @@ class Dispatcher:
         return self.folder / "db" / "nni.sqlite"
 
     @property
+    def assesses(self) -> bool:
+        """Whether an assessor may stop trials early."""
+        return bool(self.experiment.get("assessor"))
+
+    @property
     def mixes_pairs(self) -> bool:
         """Whether this manager records concurrent trials with each other's parameters.
 

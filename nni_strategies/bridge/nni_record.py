@@ -10,6 +10,7 @@ from typing import Any
 from nni_strategies.nni_database import open_database, read_events, read_metrics
 
 UNFINISHED = ("WAITING", "RUNNING", "ADD_RESUMED")
+STOPPED = ("EARLY_STOPPED", "USER_CANCELED")  # local trials that an assessor stops, or a signal, are USER_CANCELED
 
 _PATIENCE = 0.8  # seconds to wait for the manager's write lock; a tuner's call must stay under one
 
@@ -60,6 +61,12 @@ class Record:
 
     jobs: Mapping[str, Job]
     finals: tuple[Final, ...]
+
+
+def stopped(record: Record) -> set[int]:
+    """Return the parameter ids whose last trial NNI stopped, for an assessor, a user or a time limit."""
+    last = {job.parameter_id: job.status for job in record.jobs.values() if job.parameter_id is not None}
+    return {parameter_id for parameter_id, status in last.items() if status in STOPPED}
 
 
 def read_record(path: Path | str) -> Record:

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nni_strategies.bridge.nni_record import Final, Job, Record
+from nni_strategies.bridge.nni_record import STOPPED, Final, Job, Record
 from nni_strategies.search.study import Study
 
 
@@ -82,7 +82,7 @@ def recover(study: Study, record: Record, *, since: float = 0.0) -> Recovery:
             if job.resumed_at is not None and job.resumed_at >= since:
                 rerun[job.id] = trial
         elif job.id not in with_result and trial is not None and study.trials[trial].pending:
-            study.fail(trial, _without_result(job))
+            _conclude(study, trial, job)
     running = set(rerun.values())
     return Recovery(
         reissue=tuple(trial.id for trial in study.pending if trial.id not in running),
@@ -98,11 +98,12 @@ def fail_ended_reruns(study: Study, recovery: Recovery, record: Record) -> None:
     reported = {final.job for final in record.finals}
     for job, trial in recovery.waiting(study).items():
         if not record.jobs[job].unfinished and job not in reported:
-            study.fail(trial, _without_result(record.jobs[job]))
+            _conclude(study, trial, record.jobs[job])
 
 
-def _without_result(job: Job) -> str:
-    return f"NNI ended the trial as {job.status}, without a final result"
+def _conclude(study: Study, trial: int, job: Job) -> None:
+    conclude = study.stop if job.status in STOPPED else study.fail
+    conclude(trial, f"NNI ended the trial as {job.status}, without a final result")
 
 
 class _Owners:

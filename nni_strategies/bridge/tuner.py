@@ -30,7 +30,7 @@ from nni.tuner import Tuner
 from nni_strategies.bridge.class_args import ClassArgs, read_class_args
 from nni_strategies.bridge.dispatcher import Dispatcher, speak_on_stderr, watch_parent
 from nni_strategies.bridge.exhaustion import end_experiment, restore_search_space
-from nni_strategies.bridge.nni_record import read_record
+from nni_strategies.bridge.nni_record import read_record, stopped
 from nni_strategies.bridge.open_study import count_runs, open_study
 from nni_strategies.bridge.recovery import Recovery, fail_ended_reruns, recover
 from nni_strategies.bridge.reruns import stop_needless
@@ -97,7 +97,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         self._refusal: NNIStrategiesError | None = None
         self._args: ClassArgs | None = None
         self._trials: dict[int, int] = {}  # NNI's parameter id -> the study's trial, of this run
-        self._ended: dict[int, bool] = {}  # trial -> whether NNI calls it a success; no result yet
+        self._ended: dict[int, tuple[int, bool]] = {}  # trial -> its parameter id, and success; no result yet
         self._lock = threading.RLock()
         self._recovery = Recovery()
         self._reissue: list[int] = []
@@ -261,16 +261,30 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             if self.study is None or trial is None:
                 self.counts["unknown ends"] += 1
             elif self.study.trials[trial].pending:
-                self._ended[trial] = bool(success)
+                self._ended[trial] = parameter_id, bool(success)
 
     def _settle(self, study: Study) -> None:
-        for trial, success in self._ended.items():
+        on_purpose = self._stopped()
+        for trial, (parameter_id, success) in self._ended.items():
+            if parameter_id in on_purpose:
+                study.stop(trial, "the trial was stopped, by the assessor it seems")
+                continue
             reason = "ended well, but reported no final result" if success else "failed, or was stopped"
             study.fail(trial, f"the trial {reason}")
         self._ended.clear()
         if self._dispatcher is not None and self._recovery.waiting(study):
             with contextlib.suppress(sqlite3.Error, OSError):  # locked, or being written: the next proposal asks again
                 fail_ended_reruns(study, self._recovery, read_record(self._dispatcher.database))
+
+    def _stopped(self) -> set[int]:
+        """Return the parameter ids of trials that an assessor stopped: NNI tells a tuner that they failed."""
+        lost = any(not success for _, success in self._ended.values())
+        if self._dispatcher is None or not self._dispatcher.assesses or not lost:
+            return set()
+        try:
+            return stopped(read_record(self._dispatcher.database))
+        except (sqlite3.Error, OSError):  # then they count as failures
+            return set()
 
     @_never_raises
     def import_data(self, data: list[Mapping[str, Any]]) -> None:

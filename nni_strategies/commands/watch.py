@@ -17,7 +17,7 @@ from nni_strategies.report.records import ExperimentRecord, TrialRecord, read_ex
 
 _POLL_SECONDS = 0.5
 _STALLED_SECONDS = 300.0
-_OVER = ("finished", "failed")
+_OVER = ("finished", "failed", "stopped")
 _BAR_WIDTH = 24
 _COSTS = {"latency_ms": "{:8.2f} ms", "params": "{:10,.0f} params"}  # how the costs that trials report are shown
 

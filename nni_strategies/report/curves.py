@@ -128,6 +128,7 @@ def timeline(experiment: ExperimentRecord) -> Figure | None:
     groups = [
         ("finished", figures.BLUE),
         ("failed", figures.RED),
+        ("stopped", figures.GREEN),
         ("running", figures.ORANGE),
         ("unfinished", figures.GREY),
     ]

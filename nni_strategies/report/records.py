@@ -36,7 +36,8 @@ class TrialRecord:
     phase
         ``initial`` for a blind draw, ``search``, or ``import`` for a result from elsewhere.
     status
-        ``finished``, ``failed``, ``running`` or ``unfinished`` (the experiment ended first).
+        ``finished``, ``failed``, ``stopped`` (by an assessor or a user), ``running`` or ``unfinished`` (the experiment
+        ended first).
     failure
         Why it failed; None otherwise.
     nni_ids
@@ -193,7 +194,7 @@ def journal_trials(events: Iterable[Event]) -> list[TrialRecord]:
             trials[number] = replace(
                 trials[number],
                 metrics=event.get("metrics", {}),
-                status="failed",
+                status="stopped" if event.get("stopped") else "failed",
                 failure=event.get("reason") or "failed",
                 ended=time,
             )
@@ -227,9 +228,13 @@ def _with_job(trial: TrialRecord, job: Job) -> TrialRecord:
         started=job.started if job.started is not None else trial.started,
         ended=job.ended if job.ended is not None else trial.ended,
         intermediates=_values(job.intermediates) or trial.intermediates,
-        status="failed" if failed else trial.status,
+        status=_lost(job) if failed else trial.status,
         failure=f"NNI: {job.status}" if failed else trial.failure,
     )
+
+
+def _lost(job: Job) -> str:
+    return "stopped" if job.status == "EARLY_STOPPED" and job.final is None else "failed"
 
 
 def _history_trials(history: History) -> list[TrialRecord]:
@@ -245,7 +250,7 @@ def _history_trials(history: History) -> list[TrialRecord]:
                 configuration=sample_of(job.parameters) or {},
                 metric=value,
                 metrics=outcome.metrics if outcome is not None else {},
-                status="finished" if value is not None else ("failed" if failure else "running"),
+                status="finished" if value is not None else (_lost(job) if failure else "running"),
                 failure=failure,
                 nni_ids=(job.id,),
                 started=job.started,

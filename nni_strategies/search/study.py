@@ -165,7 +165,12 @@ class Study:
         with self._lock:
             self._conclude(trial_id, Outcome(None, {}, str(reason) or "failed"))
 
-    def _conclude(self, trial_id: int, outcome: Outcome) -> None:
+    def stop(self, trial_id: int, reason: str) -> None:
+        """Report that a trial was stopped on purpose, by an assessor: a failure, but no sign that trials fail."""
+        with self._lock:
+            self._conclude(trial_id, Outcome(None, {}, str(reason) or "stopped"), stopped=True)
+
+    def _conclude(self, trial_id: int, outcome: Outcome, *, stopped: bool = False) -> None:
         if not 0 <= trial_id < len(self.trials):
             self.counts["unknown"] += 1
             return
@@ -174,7 +179,8 @@ class Study:
             self.counts["repeated"] += 1
             return
         if outcome.value is None:
-            self._record({"event": "failed", "trial": trial_id, "reason": outcome.failure, "metrics": outcome.metrics})
+            event = {"event": "failed", "trial": trial_id, "reason": outcome.failure, "metrics": outcome.metrics}
+            self._record({**event, "stopped": True} if stopped else event)
         else:
             self._record(
                 {"event": "finished", "trial": trial_id, "value": outcome.value, "metrics": outcome.metrics}
@@ -266,7 +272,7 @@ class Study:
             else:
                 lost = replace(trial, failure=event["reason"] or "failed", metrics=event.get("metrics", {}))
                 self.trials[lost.id] = lost
-                self._consecutive_failures += 1
+                self._consecutive_failures = 0 if event.get("stopped") else self._consecutive_failures + 1
                 self._guarded(self.searcher.failed, None, lost)
 
     def _finish(self, trial: Trial) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -299,6 +301,26 @@ class TestUnderNNI:
             one.generate_multiple_parameters([parameter_id])
             one.trial_end(parameter_id, False)
         assert "2 trials in a row failed" in self.report(one)[0]
+
+    @pytest.mark.parametrize(
+        ("status", "assessor"), [("USER_CANCELED", True), ("FAILED", True), ("USER_CANCELED", False)]
+    )
+    def test_trials_that_the_assessor_stopped_do_not_count(self, started, tmp_path, monkeypatch, status, assessor):
+        experiment = {"assessor": {"name": "Medianstop"}} if assessor else {}
+        packed = base64.b64encode(json.dumps(experiment).encode()).decode()
+        monkeypatch.setattr(sys, "argv", ["nni", "--exp_params", packed])
+        one, database = started(), Database(tmp_path)
+        one.study._max_consecutive_failures = 2
+        for parameter_id in range(2):
+            for parameters in one.generate_multiple_parameters([parameter_id]):
+                database.event(f"job{parameter_id}", "RUNNING", parameters, parameter_id)
+                database.event(f"job{parameter_id}", status)
+                one.trial_end(parameter_id, False)
+        if status == "USER_CANCELED" and assessor:
+            assert len(one.generate_multiple_parameters([2])) == 1
+            assert ["assessor" in trial.failure for trial in one.study.trials[:2]] == [True] * 2
+        else:
+            assert "2 trials in a row failed" in self.report(one)[0]
 
     def test_an_internal_failure(self, started, monkeypatch):
         one = started()

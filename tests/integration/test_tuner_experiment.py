@@ -124,3 +124,30 @@ def test_results_that_come_before_a_slow_manager_knows_their_trial_are_kept(tmp_
         proposed = {e["trial"]: e["configuration"]["x"] for e in experiment.journal("proposed")}
         assert all(e["value"] == proposed[e["trial"]] for e in experiment.journal("finished"))
         assert [len(row["finalMetricData"]) for row in experiment.trials()] == [1] * 4
+
+
+ASSESSOR = """
+from nni.assessor import Assessor, AssessResult
+
+class Strict(Assessor):
+    def assess_trial(self, trial_job_id, trial_history):
+        return AssessResult.Bad
+"""
+HALF_TRAINED = """
+metric = {"parameter_id": record["parameter_id"], "trial_job_id": os.environ["NNI_TRIAL_JOB_ID"],
+          "type": "PERIODICAL", "sequence": 0, "value": json.dumps({"default": 0.1})}
+send({"type": "metric", "metric": json.dumps(metric)})
+time.sleep(100)
+"""
+
+
+def test_trials_that_an_assessor_stops_are_no_sign_of_trouble(tmp_path):
+    space = {"x": {"_type": "randint", "_value": [0, 100]}}
+    config = evolution_config(tmp_path, space, HALF_TRAINED, trialConcurrency=2, maxTrialNumber=4)
+    (tmp_path / "code" / "strict.py").write_text(ASSESSOR)
+    config["assessor"] = {"codeDirectory": str(tmp_path / "code"), "className": "strict.Strict"}
+    with run_experiment(config, tmp_path, mended=True) as experiment:
+        experiment.wait_for("DONE", deadline=60)
+        experiment.stop()  # which settles the last ones
+        assert [e.get("stopped") for e in experiment.journal("failed")] == [True] * 4
+        assert "assessor" in experiment.journal("failed")[0]["reason"]

@@ -39,14 +39,11 @@ def test_wrong_class_arguments_are_refused_with_the_nearest_name():
 @pytest.mark.timeout(60)
 def test_importing_it_brings_no_torch():
     program = (
-        "import sys, time; t = time.process_time(); import nni_strategies.lanas.tuner; "
-        "print(time.process_time() - t, [m for m in ('torch', 'sklearn', 'nni.nas') if m in sys.modules])"
+        "import sys; import nni_strategies.lanas.tuner; "
+        "print([m for m in ('torch', 'sklearn', 'nni.nas') if m in sys.modules])"
     )
-    seconds, *heavy = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert heavy == ["[]"]
-    assert float(seconds) < 3.0  # 1.0 s on an idle core, nearly all of it `import nni`
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["[]"]
 
 
 def test_the_public_names_are_found_lazily():

@@ -91,13 +91,15 @@ def test_a_listener_that_raises_stops_nothing(caplog: pytest.LogCaptureFixture) 
     assert len(caplog.records) == 1
 
 
-def test_a_space_of_a_million_points_falls_back_without_enumerating() -> None:
+def test_a_space_of_a_million_points_falls_back_without_enumerating(monkeypatch: pytest.MonkeyPatch) -> None:
     space = SearchSpace(tuple(Categorical(f"x{i}", tuple(range(10))) for i in range(9)))
+    enumerated: list[SearchSpace] = []
+    monkeypatch.setattr(SearchSpace, "enumerate", lambda space: iter(enumerated.append(space) or ()))
     study = Study(StubbornSearcher(space))
     study.ask()
-    start = time.perf_counter()
     study.ask()
-    assert time.perf_counter() - start < 0.5
+    assert study.counts["fallbacks"] == 1
+    assert enumerated == []
 
 
 # -- results --------------------------------------------------------------------------------------------
@@ -132,6 +134,23 @@ def test_best_is_the_first_of_the_highest_in_any_order() -> None:
         study.tell(i, float(i % 7))
         assert study.best == max(study.finished, key=lambda t: (t.value, -t.id))
         assert study.pending == [t for t in study.trials if t.pending]
+
+
+def test_trials_stopped_on_purpose_are_no_sign_that_trials_fail(tmp_path: Path) -> None:
+    study = Study(RandomSearch(FLAT), max_consecutive_failures=2, journal=Journal(tmp_path / "journal"))
+    for conclude in (study.stop, study.stop, study.stop, study.fail, study.stop, study.fail):
+        conclude(study.ask().id, "too bad to go on")
+    assert study.ask().pending
+    assert [trial.failure for trial in study.trials[:-1]] == ["too bad to go on"] * 6
+    study.fail(6, "x")
+    with pytest.raises(TooManyFailures):
+        study.ask()
+    study.tell(0, 1.0)  # late, and taken all the same
+    assert study.trials[0].value == 1.0
+    study.journal.close()
+    again = Study(RandomSearch(FLAT), max_consecutive_failures=2, journal=Journal(tmp_path / "journal"))
+    assert again.trials == study.trials
+    again.journal.close()
 
 
 def test_consecutive_failures_stop_the_search_and_a_result_forgives_them() -> None:
@@ -302,11 +321,10 @@ def test_eight_threads_twenty_times() -> None:
         assert [alone.ask().configuration for _ in range(160)] == [trial.configuration for trial in study.trials]
 
 
-def test_asking_takes_no_longer_after_ten_thousand_results() -> None:
+@pytest.mark.timeout(60)
+def test_asking_takes_no_longer_after_thousands_of_results() -> None:
     space = SearchSpace(tuple(Categorical(f"x{i}", tuple("abcdefghij")) for i in range(6)))
     study = Study(RandomSearch(space))
-    for _ in range(10_000):
-        study.tell(study.ask().id, 0.5)
 
     def once() -> float:
         start = time.perf_counter()
@@ -315,7 +333,10 @@ def test_asking_takes_no_longer_after_ten_thousand_results() -> None:
         assert not study.pending
         return time.perf_counter() - start
 
-    assert min(once() for _ in range(200)) < 1e-3
+    early = min(once() for _ in range(100))
+    for _ in range(4_000):
+        once()
+    assert min(once() for _ in range(100)) < 3 * early  # 40 times, were it linear
 
 
 def test_the_journal_of_a_trial_is_small(tmp_path: Path) -> None:

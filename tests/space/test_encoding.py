@@ -141,14 +141,15 @@ def test_histograms_leave_out_what_is_switched_off() -> None:
     assert histograms(codes, groups).tolist() == [[1, 1, 0, 1]]
 
 
-def test_transform_of_300_rows_of_20_choices_is_fast() -> None:
+def test_300_rows_cost_little_more_than_one() -> None:
     space = SearchSpace(tuple(Categorical(f"op{i}", tuple("abcde")) for i in range(20)))
     codes, encoder, groups = space.sample_codes(np.random.default_rng(0), 300), Encoder(space), value_groups(space)
 
-    def once() -> float:
+    def once(n: int) -> float:
         start = time.perf_counter()
-        encoder.transform(codes)
-        histograms(codes, groups)
+        encoder.transform(codes[:n])
+        histograms(codes[:n], groups)
         return time.perf_counter() - start
 
-    assert min(once() for _ in range(20)) < 2e-3
+    one, all_of_them = (min(once(n) for _ in range(20)) for n in (1, 300))
+    assert all_of_them < 60 * one

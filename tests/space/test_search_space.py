@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -264,22 +265,26 @@ def test_a_space_can_bring_its_own_draw() -> None:
 # -- time ---------------------------------------------------------------------------------------------
 
 
-def test_300_rows_of_20_choices_take_milliseconds() -> None:
+def test_300_rows_cost_little_more_than_one() -> None:
     space = SearchSpace(tuple(Categorical(f"op{i}", tuple("abcde")) for i in range(20)))
     rng = np.random.default_rng(0)
     codes = space.sample_codes(rng, 300)
     configurations = space.decode(codes)
-    limits = {
-        "sample": (lambda: space.sample_codes(rng, 300), 2e-3),
-        "mutate": (lambda: space.mutate_codes(codes, rng), 4e-3),
-        "cross": (lambda: space.cross_codes(codes, codes, rng), 2e-3),
-        "encode": (lambda: space.encode(configurations), 10e-3),
-        "decode": (lambda: space.decode(codes), 6e-3),
+    calls: dict[str, Callable[[int], object]] = {
+        "sample": lambda n: space.sample_codes(rng, n),
+        "mutate": lambda n: space.mutate_codes(codes[:n], rng),
+        "cross": lambda n: space.cross_codes(codes[:n], codes[:n], rng),
+        "encode": lambda n: space.encode(configurations[:n]),
+        "decode": lambda n: space.decode(codes[:n]),
     }
-    for name, (call, limit) in limits.items():
+
+    def fastest(call: Callable[[int], object], n: int) -> float:
         times = []
         for _ in range(15):
             start = time.perf_counter()
-            call()
+            call(n)
             times.append(time.perf_counter() - start)
-        assert min(times) < limit, name
+        return min(times)
+
+    for name, call in calls.items():  # 2 to 16 times, where a loop over rows would be 300
+        assert fastest(call, 300) < 60 * fastest(call, 1), name
