@@ -1,9 +1,9 @@
 """Search spaces from any ``nni.nas`` model space, and samples that NNI accepts from their configurations.
 
 ``Mutable.simplify()`` lists a model space's dimensions: ``Categorical``, ``CategoricalMultiple``, ``Numerical``,
-constraints, and annotations that add nothing. A NAS-Bench-101 cell has up to seven nodes: what describes nodes
-it does not use is switched off here by a condition, so that equal cells are equal configurations, while NNI
-wants a value for every label. :class:`ModelSpaceView` therefore translates both ways.
+constraints, and annotations that add nothing. A NAS-Bench-101 cell has up to seven nodes, a `Repeat` up to so many
+blocks: what describes those it does not use is switched off here by a condition, so that equal networks are equal
+configurations, while NNI wants a value for every label. :class:`ModelSpaceView` therefore translates both ways.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from nni_strategies.errors import InvalidSearchSpace
 from nni_strategies.space.constrained import CodeConstraint, ConstrainedSpace, rows_where
 from nni_strategies.space.nasbench101 import CellConstraint
 from nni_strategies.space.nni_numerical import distribution_of
+from nni_strategies.space.nni_usage import usage_conditions
 from nni_strategies.space.parameters import Categorical, Codes, Condition, Numerical, Parameter, Subset, canonical
 from nni_strategies.space.search_space import Configuration, SearchSpace
 from nni_strategies.space.weighted import WeightedCategorical, WeightedSubset
@@ -75,9 +76,10 @@ class ModelSpaceView:
         for leaf in leaves.values():
             if _is_nasbench101(leaf):
                 _switch_off_unused_nodes(leaf, parameters)
-        parents = {p.condition.label for p in parameters.values() if p.condition is not None}
-        ordered = sorted(parameters.values(), key=lambda p: p.label not in parents)  # stable: parents first
-        self.space: SearchSpace = ConstrainedSpace(tuple(ordered), tuple(constraints))
+        for label, condition in usage_conditions(model_space, parameters).items():
+            if parameters[label].condition is None:
+                parameters[label] = replace(parameters[label], condition=condition)
+        self.space: SearchSpace = ConstrainedSpace(_parents_first(parameters), tuple(constraints))
 
     def sample(self, configuration: Mapping[str, Any]) -> Sample:
         """Return what NNI freezes a model with: every label, NNI's own value objects.
@@ -157,6 +159,18 @@ def _switch_off_unused_nodes(leaf: Any, parameters: dict[str, Parameter]) -> Non
             if len(using) < int(counts.size or 0):
                 condition = Condition(counts.label, using)
                 parameters[mutable.label] = replace(parameters[mutable.label], condition=condition)
+
+
+def _parents_first(parameters: Mapping[str, Parameter]) -> tuple[Parameter, ...]:
+    parents = {p.condition.label for p in parameters.values() if p.condition is not None}
+
+    def rank(parameter: Parameter) -> tuple[int, bool]:
+        depth, above = 0, parameter.condition
+        while above is not None:
+            depth, above = depth + 1, parameters[above.label].condition
+        return depth, parameter.label not in parents
+
+    return tuple(sorted(parameters.values(), key=rank))  # stable
 
 
 def _parameter(label: str, leaf: Any) -> Parameter:
