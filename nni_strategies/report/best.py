@@ -103,7 +103,7 @@ def best_program(experiment: ExperimentRecord) -> str | None:
         code=_code_path(experiment, module),
         arguments=_literal("model_args", arguments),
         keywords=_literal("model_kwargs", keywords),
-        configuration=_literal("configuration", dict(best.configuration)),
+        configuration=_literal("configuration", dict(best.sample or best.configuration)),
     )
 
 

@@ -42,6 +42,8 @@ class TrialRecord:
         Why it failed; None otherwise.
     nni_ids
         The NNI trials that ran it.
+    sample
+        The configuration as NNI has it: with a value for labels that are not used, too; None without such a trial.
     started, ended
         Seconds since the epoch; None where unknown.
     intermediates
@@ -56,6 +58,7 @@ class TrialRecord:
     status: str = "running"
     failure: str | None = None
     nni_ids: tuple[str, ...] = ()
+    sample: Mapping[str, Any] | None = None
     started: float | None = None
     ended: float | None = None
     intermediates: tuple[float, ...] = ()
@@ -225,6 +228,7 @@ def _with_job(trial: TrialRecord, job: Job) -> TrialRecord:
     return replace(
         trial,
         nni_ids=(*trial.nni_ids, job.id),
+        sample=sample_of(job.parameters) or trial.sample,
         started=job.started if job.started is not None else trial.started,
         ended=job.ended if job.ended is not None else trial.ended,
         intermediates=_values(job.intermediates) or trial.intermediates,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from nni_strategies.compat import load_torchvision
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.report.best import best_program, write_atomically, write_best
+from nni_strategies.report.best import best_json, best_program, write_atomically, write_best
 from nni_strategies.report.records import ExperimentRecord, TrialRecord
 
 SAMPLE = {
@@ -74,6 +75,16 @@ def test_best_py_rebuilds_a_model_of_the_hub(tmp_path: Path) -> None:
     shapes = {name: value.shape for name, value in model.state_dict().items()}
     assert shapes == {name: value.shape for name, value in wanted.state_dict().items()}
     assert model.eval()(torch.zeros(2, 3, 8, 8)).shape == (2, 7)
+
+
+def test_best_py_has_the_labels_that_are_not_used_too() -> None:
+    space = {"model_symbol": {"__nni_type__": "path:my_space.Net"}}
+    whole = {"depth": 1, "layer0": "conv", "layer1": "pool"}
+    of_nni = record(space, {"depth": 1, "layer0": "conv"})
+    best = replace(of_nni.trials[1], sample=whole)
+    program = best_program(replace(of_nni, trials=(of_nni.trials[0], best)))
+    assert f"CONFIGURATION = {whole}" in str(program)
+    assert best_json(of_nni)["configuration"] == {"depth": 1, "layer0": "conv"}
 
 
 def test_a_module_beside_the_trials_is_found(tmp_path: Path) -> None:
