@@ -170,6 +170,20 @@ def test_forty_trials_at_concurrency_four_have_their_own_scores(tmp_path: Path) 
     assert [value_of(sample) for _, sample in result["top"]] == scores[:3]
 
 
+def test_stock_nni_gives_models_the_scores_of_others(tmp_path: Path) -> None:
+    program = Program(tmp_path, trials=6, concurrency=3, seconds=0, stock=True)
+    try:
+        program.start()
+        result = program.result()
+    finally:
+        program.clean_up()
+    wrong = [row for row in result["rows"] if row["metrics"] != [value_of(row["sample"])]]
+    assert len(wrong) >= 2  # NNI's rows
+    assert [score for score, _ in result["top"]] == [value_of(sample) for _, sample in result["top"]]  # ours
+    configurations = {e["trial"]: e["configuration"] for e in program.events("proposed")}
+    assert all(e["value"] == value_of(configurations[e["trial"]]) for e in program.events("finished"))
+
+
 def test_sequence_without_nni_is_that_of_the_seed() -> None:
     assert uninterrupted(4) == uninterrupted(6)[:4]
     assert np.unique([value_of(c) for c in uninterrupted(64)]).size == 64
