@@ -18,10 +18,11 @@ from nni_strategies.lanas.features import Features
 
 Array = npt.NDArray[np.float64]
 
-_START_WEIGHT = 4.0  # sum of the g_i at the start
-_START_SHARE = 0.3  # a
-_START_DECAY = 1.8  # gamma times the number of counted choices: counts of more choices lie further apart
-_START_NOISE = 0.05
+# Where fits start, and the standard deviations of the Gaussian priors around there, in log space.
+START_WEIGHT, WEIGHT_SPREAD = 4.0, 1.5  # sum of the g_i
+START_SHARE, SHARE_SPREAD = 0.3, 2.0  # a
+START_DECAY, DECAY_SPREAD = 1.8, 1.0  # gamma times the number of counted choices: counts of more lie further apart
+_START_NOISE, _NOISE_SPREAD = 0.05, 1.5
 
 
 class Kernel(Protocol):
@@ -50,11 +51,12 @@ class HammingHistogramKernel:
         self._parameter = features.parameter_of_column
         self._n_parameters = d = len(features.space.parameters)
         self.has_histogram = len(self._count_columns) > 0
-        weights = np.full(d, np.log(_START_WEIGHT / d))
+        weights = np.full(d, np.log(START_WEIGHT / d))
         counted = sum(len(group.labels) for group in features.groups)
-        histogram = np.log([_START_SHARE, _START_DECAY / counted]) if self.has_histogram else np.zeros(0)
+        histogram = np.log([START_SHARE, START_DECAY / counted]) if self.has_histogram else np.zeros(0)
         self.start = np.concatenate([weights, histogram, [np.log(_START_NOISE)]])
-        self.spread = np.concatenate([np.full(d, 1.5), [2.0, 1.0] if self.has_histogram else [], [1.5]])
+        spreads = [SHARE_SPREAD, DECAY_SPREAD] if self.has_histogram else []
+        self.spread = np.concatenate([np.full(d, WEIGHT_SPREAD), spreads, [_NOISE_SPREAD]])
 
     def prepare(self, x: npt.NDArray[Any], theta: Array) -> tuple[Array, ...]:
         weights = np.exp(0.5 * theta[: self._n_parameters])

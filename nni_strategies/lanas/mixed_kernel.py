@@ -19,6 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.lanas.features import Features
+from nni_strategies.lanas.kernel import (
+    DECAY_SPREAD,
+    SHARE_SPREAD,
+    START_DECAY,
+    START_SHARE,
+    START_WEIGHT,
+    WEIGHT_SPREAD,
+)
 from nni_strategies.space.parameters import Numerical
 
 Array = npt.NDArray[np.float64]
@@ -28,8 +36,6 @@ _SQRT12 = math.sqrt(12.0)  # features hold (u - 1/2) sqrt(12)
 _DEVIATION = 0.3
 _NOISE, _NOISE_SPREAD = math.log(0.01), 1.5
 _STARTS = (0.1, 0.2, 0.4, 1.0, 4.0)  # length scales, times the root of how many numbers there are
-_WEIGHTS, _WEIGHT_SPREAD = 4.0, 1.5  # sum of the g_i at the start
-_SHARE, _DECAY, _HISTOGRAM_SPREADS = 0.3, 1.8, (2.0, 1.0)  # a, and gamma times the number of counted choices
 
 
 @dataclass
@@ -66,12 +72,12 @@ class MixedKernel:
         m, q = len(self.number_columns), len(choices)
         self._noise, self._g = 1 + m, slice(2 + m, 2 + m + q)
         self._a = 2 + m + q if len(self._count_columns) else None
-        start = [math.sqrt(2.0) + 0.5 * math.log(m), *[0.0] * m, _NOISE, *[math.log(_WEIGHTS / max(q, 1))] * q]
-        spread = [math.sqrt(3.0), *[_DEVIATION] * m, _NOISE_SPREAD, *[_WEIGHT_SPREAD] * q]
+        start = [math.sqrt(2.0) + 0.5 * math.log(m), *[0.0] * m, _NOISE, *[math.log(START_WEIGHT / max(q, 1))] * q]
+        spread = [math.sqrt(3.0), *[_DEVIATION] * m, _NOISE_SPREAD, *[WEIGHT_SPREAD] * q]
         if self._a is not None:
             counted = sum(len(group.labels) for group in features.groups)
-            start += [math.log(_SHARE), math.log(_DECAY / counted)]
-            spread += _HISTOGRAM_SPREADS
+            start += [math.log(START_SHARE), math.log(START_DECAY / counted)]
+            spread += [SHARE_SPREAD, DECAY_SPREAD]
         self.start, self.spread = np.array(start), np.array(spread)
         self.bounds = [(t - 4.0 * s, t + 4.0 * s) for t, s in zip(start, spread, strict=True)]
         self.bounds[0] = (math.log(0.02), math.log(1e3))
