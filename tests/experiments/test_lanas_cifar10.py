@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 import torch
 import yaml
 
+from nni_strategies.bridge.launch import free_port
 from nni_strategies.bridge.validate import validate_config
 from nni_strategies.errors import DataMissing, InvalidArgument
 from trial_code import train_nasnet
@@ -200,10 +202,33 @@ def test_launch_report_retrain(config, tmp_path):
     assert set(saved["sample"]) == set(best["configuration"])
 
 
+@pytest.mark.slow
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+def test_search_py_from_start_to_best_py(tmp_path):
+    from tests.integration.nni_experiment import Experiment
+
+    save_images(tmp_path / "small.npz")
+    program = Experiment(tmp_path, mended=True, variables={})  # for its folders and environment
+    size = ["--trials", "2", "--concurrency", "2", "--port", str(free_port())]
+    output = run(
+        program, str(FOLDER / "search.py"), "--data", "npz:~/small.npz", *size, "--", *TINY, "--holdout", "16"
+    )
+    identity = re.search(r"nni_strategies report (\w+)", output)
+    assert identity is not None, output
+    scores = re.findall(r"^(0\.\d{4}) \{", output, re.MULTILINE)
+    assert len(scores) == 2 and scores[0] >= scores[1]
+
+    run(program, "-m", "nni_strategies.cli", "report", identity[1], "-o", "found")
+    best = json.loads((tmp_path / "found" / "best.json").read_text())
+    assert f"{best['metric']:.4f}" == scores[0]
+    assert run(program, "found/best.py").startswith("NASNet(")
+
+
 def run(experiment: Any, *arguments: str) -> str:
     done = subprocess.run(
         [sys.executable, *arguments],
-        cwd=experiment.folder, env=experiment.environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=experiment.folder, env=experiment.environment, capture_output=True, text=True, timeout=200, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
