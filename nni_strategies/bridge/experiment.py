@@ -23,6 +23,7 @@ import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports 
 
 # isort: split
 import nni
+import numpy as np
 from nni.experiment import RunMode
 from nni.nas.experiment import NasExperiment as NNINasExperiment
 from nni.nas.experiment.config import SimplifiedModelFormatConfig
@@ -119,7 +120,9 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
             if not unset and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InvalidArgument(f"config.{name}", value, "a positive integer")
         if isinstance(self.strategy, StudyStrategy):
-            self.strategy.make_searcher(space_from_model_space(self.model_space))
+            space = space_from_model_space(self.model_space)
+            self.strategy.make_searcher(space)
+            space.sample_codes(np.random.default_rng(0), 1)  # constraints that nothing satisfies are found here
 
     def has_checkpoint(self) -> bool:
         """Whether there is an experiment to resume, from its own folder."""

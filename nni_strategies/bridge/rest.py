@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from typing import Any
 
 from nni_strategies.errors import NNIStrategiesError
@@ -68,8 +69,8 @@ class Rest:
         except urllib.error.HTTPError as error:
             detail = error.read().decode(errors="replace")[:300]
             raise RestError(f"{method} {url}: {error.code} {error.reason} {detail}") from error
-        except OSError as error:
-            raise RestError(f"{method} {url}: {getattr(error, 'reason', error)}") from error
+        except (OSError, HTTPException) as error:  # not there, or ended in the middle of its answer
+            raise RestError(f"{method} {url}: {getattr(error, 'reason', '') or repr(error)}") from error
         try:
             return json.loads(text) if text else None
         except ValueError:

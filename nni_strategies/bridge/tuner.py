@@ -297,13 +297,15 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             if self.study is None:
                 return
             for entry in data:
-                if entry.get("trialJobId") not in self._recovery.jobs:
-                    self._import(self.study, entry)
+                self._import(self.study, entry)
 
-    def _import(self, study: Study, entry: Mapping[str, Any]) -> None:
-        parameters = entry.get("parameter")
+    @_never_raises
+    def _import(self, study: Study, entry: Any) -> None:
+        parameters = entry.get("parameter") if isinstance(entry, Mapping) else None
         if not isinstance(parameters, Mapping):
             self.counts["imports without parameters"] += 1
+            return
+        if str(entry.get("trialJobId")) in self._recovery.jobs:
             return
         configuration = study.space.flatten(parameters)
         trial = study.find(configuration)

@@ -50,16 +50,17 @@ class NumericalSampler:
         self._kernel = MixedKernel(features)
         self._count = _CANDIDATES * n_candidates
         self._max_points, self._fit_points = max_points, fit_points
-        self._theta: tuple[int, Array] | None = None  # with how many results it was fitted: a cache, not a state
+        self._theta: tuple[tuple[int, int], Array] | None = None  # with which results: a cache, not a state
         self._columns = number_codes(space)
 
     def hyper_parameters(self, results: Results, n_learned: int) -> Array:
         """Return the kernel's hyper-parameters, which depend on the first results only."""
         n = results.n if results.n <= self._fit_points else max(n_learned, self._fit_points)
-        if self._theta is None or self._theta[0] != n:
+        which = n, results.n_corrected
+        if self._theta is None or self._theta[0] != which:
             values = results.values[:n]
             rows = half_best(values, self._fit_points, np.random.default_rng(n))
-            self._theta = n, fit(self._kernel, results.x[rows], values[rows])
+            self._theta = which, fit(self._kernel, results.x[rows], values[rows])
         return self._theta[1]
 
     def propose(

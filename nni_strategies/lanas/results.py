@@ -24,6 +24,7 @@ class Results:
         self._features = features
         self.n = 0
         self.since_best = 0
+        self.n_corrected = 0
         self._best = -np.inf
         self._codes = np.empty((64, features.space.n_codes))
         self._x = np.empty((64, features.n_columns), dtype=np.float32)
@@ -43,6 +44,13 @@ class Results:
     def values(self) -> Array:
         """Metrics, ``[n]``, higher is better."""
         return self._values[: self.n]
+
+    def correct(self, i: int, value: float) -> None:
+        """Replace the metric of the i-th result, that of a failed trial whose result came after all."""
+        self._values[i] = value
+        self.n_corrected += 1
+        self._best = float(self.values.max())
+        self.since_best = self.n - 1 - int(self.values.argmax())
 
     def add(self, codes: Codes, value: float) -> None:
         """Append one result; `codes` is ``[1, n_codes]``."""

@@ -28,6 +28,7 @@ from nni_strategies.lanas.pool import Pool
 from nni_strategies.lanas.pool_source import load_pool
 from nni_strategies.lanas.region import Region, draw_inside
 from nni_strategies.lanas.results import Results
+from nni_strategies.lanas.splits import load_scikit_learn
 from nni_strategies.lanas.tree import LatentActionTree, Node
 from nni_strategies.search.searcher import Prior, Searcher, SearcherConfig, Trial, UniformPrior
 from nni_strategies.space.parameters import Codes, Numerical
@@ -37,6 +38,7 @@ _N_INIT = 10
 _DRAW = 64
 _DRAWS = 16
 _POOL_CANDIDATES = 1024
+_ENUMERABLE = 30_000  # points, in a third of a second; in a larger space that much was not searched
 
 
 class LaNASSearcher(Searcher):
@@ -75,6 +77,7 @@ class LaNASSearcher(Searcher):
         self._design: Codes | None = None
         self._pending: dict[int, Codes] = {}
         self._finished: set[int] = set()
+        self._worst: dict[int, int] = {}  # failed trial, learned as the worst -> its place among the results
         self._seen: set[bytes] = set()
         self._n_learned = 0  # results there were when tree and surrogate were last learned
         self._tree: LatentActionTree | None = None
@@ -84,6 +87,8 @@ class LaNASSearcher(Searcher):
             kernel, self.config.gp_points, self.config.gp_fit_points, self.config.gp_steps
         )
         self._numerical = self._numerical_sampler()
+        if self.config.split != "ridge":
+            load_scikit_learn()
 
     def describe(self) -> dict[str, Any]:
         """Return what this search is, as JSON types; of a pool file what is in it too, since it may change."""
@@ -120,7 +125,12 @@ class LaNASSearcher(Searcher):
         self._pending[trial.id] = self._note(trial)
 
     def finished(self, trial: Trial) -> None:
-        if trial.id in self._finished or trial.value is None:
+        if trial.value is None or trial.id in self._finished:
+            return
+        if trial.id in self._worst:
+            self._finished.add(trial.id)
+            self.results.correct(self._worst.pop(trial.id), trial.value)
+            self._tree = None  # it learned another value
             return
         codes = self._pending.pop(trial.id, None)
         self._finished.add(trial.id)
@@ -129,8 +139,9 @@ class LaNASSearcher(Searcher):
     def failed(self, trial: Trial) -> None:
         codes = self._pending.pop(trial.id, None)
         codes = codes if codes is not None else self._note(trial)
-        if self.config.on_failure == "worst" and trial.id not in self._finished and self.results.n:
-            self._finished.add(trial.id)
+        known = trial.id in self._finished or trial.id in self._worst
+        if self.config.on_failure == "worst" and not known and self.results.n:
+            self._worst[trial.id] = self.results.n
             self._learn(codes, float(self.results.values.min()))
 
     def _note(self, trial: Trial) -> Codes:
@@ -241,6 +252,9 @@ class LaNASSearcher(Searcher):
         codes = distinct(codes)
         return codes[[key not in self._seen for key in row_keys(codes)]] if len(codes) else codes
 
+    def draw_unseen(self, rng: np.random.Generator) -> Configuration | None:
+        return None if self.pool is None else self.pool.configuration(self._draw_from_pool(self.pool, rng))
+
     def _draw_initially(self, rng: np.random.Generator) -> Codes:
         """Return the next point of the initial design, ``[1, n_codes]``."""
         whole = self.config.initial_design == "latin_hypercube" and self.pool is None
@@ -282,7 +296,7 @@ class LaNASSearcher(Searcher):
         return pool.codes[member : member + 1]
 
     def _enumerated_rest(self) -> Codes:
-        if self.space.size is None or self.space.size > 1_000_000:
+        if self.space.size is None or self.space.size > _ENUMERABLE:
             return np.empty((0, self.space.n_codes))
         if self._everything is None:
             self._everything = self.space.encode(list(self.space.enumerate()))

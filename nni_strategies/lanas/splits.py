@@ -123,8 +123,14 @@ def fit_split(x: npt.NDArray[Any], v: Array, config: LaNASConfig) -> Split | Non
     return _svm_split(x, v, config)
 
 
+def load_scikit_learn() -> None:
+    """Import what the SVM splits need: it takes a second, which no proposal is to wait for."""
+    import sklearn.cluster
+    import sklearn.svm  # noqa: F401
+
+
 def _svm_split(x: npt.NDArray[Any], v: Array, config: LaNASConfig) -> Split | None:
-    from sklearn.svm import SVC  # slow to import, and only wanted here
+    from sklearn.svm import SVC  # see load_scikit_learn
 
     labels = v > np.median(v) if config.split == "svm" else _clusters(x, v)
     if labels is None or labels.all() or not labels.any():

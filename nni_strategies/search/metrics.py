@@ -32,6 +32,11 @@ class Outcome:
     failure: str | None = None
 
 
+def is_plain_number(value: Any) -> bool:
+    """Whether `value` is a finite number as a journal has it."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
 def read_metric(metric: Any, *, maximize: bool = True) -> Outcome:
     """Turn any metric NNI can deliver into an :class:`Outcome`; never raises.
 

@@ -154,6 +154,22 @@ class Searcher(ABC):
     def propose(self, rng: np.random.Generator) -> Configuration:
         """Choose the next configuration. `rng` is this proposal's own generator."""
 
+    def draw_unseen(self, rng: np.random.Generator) -> Configuration | None:
+        """Draw a point blindly, in place of a proposal that failed.
+
+        Returns
+        -------
+        Configuration | None
+            None where any point of the space will do: the study draws one. A searcher over a part of the space
+            draws from that.
+
+        Raises
+        ------
+        SpaceExhausted
+            Every point it may propose was proposed.
+        """
+        return None
+
     def proposed(self, trial: Trial) -> None:  # noqa: B027  # optional hook
         """Note that `trial` is under way."""
 

@@ -12,9 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from nni_strategies.errors import InvalidArgument, JournalError, SpaceExhausted, TooManyFailures, shorten
+from nni_strategies.errors import (
+    InvalidArgument,
+    InvalidSearchSpace,
+    JournalError,
+    SpaceExhausted,
+    TooManyFailures,
+    shorten,
+)
 from nni_strategies.search.journal import Event, Journal
-from nni_strategies.search.metrics import Outcome, read_metric
+from nni_strategies.search.metrics import Outcome, is_plain_number, read_metric
 from nni_strategies.search.searcher import Searcher, Trial
 from nni_strategies.search.unseen import Unseen
 from nni_strategies.space.search_space import Configuration, SearchSpace
@@ -90,6 +97,7 @@ class Study:
         self._max_consecutive_failures = max_consecutive_failures
         self._consecutive_failures = 0
         self._by_key: dict[str, int] = {}
+        self._imported: set[int] = set()
         self._pending: dict[int, Trial] = {}
         self._best: Trial | None = None
         self._unseen = Unseen(self.space)
@@ -105,6 +113,7 @@ class Study:
         self._guarded(searcher.begin, None, self.seed)
         for line, event in enumerate(self.journal.start(header), start=2):
             try:
+                self._check(event)
                 self._apply(event)
             except (KeyError, IndexError, TypeError, ValueError) as error:
                 where = self.journal.path or "in memory"
@@ -147,11 +156,24 @@ class Study:
             if self.space.key(configuration) not in self._by_key:
                 return configuration, "searcher"
             self.counts["duplicates"] += 1
-        unseen = self._unseen.draw(self._by_key, rng)
+        unseen = self._draw_unseen(rng)
+        if unseen is None and not self.trials:
+            constraints = [constraint.describe() for constraint in self.space.constraints]
+            raise InvalidSearchSpace("constraints", constraints, "satisfiable: thousands of draws found no point")
         if unseen is None:
             raise SpaceExhausted("no point of the space is left that was not proposed")
         self.counts["fallbacks"] += 1
         return unseen, "fallback"
+
+    def _draw_unseen(self, rng: np.random.Generator) -> Configuration | None:
+        try:
+            own = self.searcher.draw_unseen(rng)
+        except SpaceExhausted:
+            return None
+        except Exception as error:
+            self._complain("searcher errors", "%s raised %r", self.searcher.algorithm, error, exc_info=True)
+            own = None
+        return own if own is not None else self._unseen.draw(self._by_key, rng)
 
     # -- telling ----------------------------------------------------------------------------------
 
@@ -252,6 +274,21 @@ class Study:
             except Exception as error:
                 self._complain("listener errors", "the listener raised %r", error, exc_info=True)
 
+    def _check(self, event: Event) -> None:
+        """Refuse an event that this study cannot have written; constraints are not looked at, they may be slow."""
+        if event["event"] == "proposed":
+            configuration = event["configuration"]
+            if not set(configuration) <= set(self.space.labels):
+                raise ValueError("a label that the space does not have")
+            for parameter in self.space.parameters:
+                active = self.space.is_active(parameter, configuration)
+                if active != (parameter.label in configuration):
+                    raise ValueError(f"{parameter.label} is missing, or too much")
+                if active and (problem := parameter.problem(configuration[parameter.label])) is not None:
+                    raise ValueError(f"{parameter.label} must be {problem}")
+        elif event["event"] == "finished" and not is_plain_number(event["value"]):
+            raise ValueError(f"value {event['value']!r}")
+
     def _apply(self, event: Event) -> None:
         kind = event["event"]
         if kind == "proposed":
@@ -261,6 +298,8 @@ class Study:
             self.trials.append(trial)
             self._pending[trial.id] = trial
             self._by_key.setdefault(self.space.key(trial.configuration), trial.id)
+            if event.get("source") == "import":
+                self._imported.add(trial.id)
             self._guarded(self.searcher.proposed, None, trial)
         elif kind in ("finished", "failed"):
             if event["trial"] < 0:
@@ -272,7 +311,10 @@ class Study:
             else:
                 lost = replace(trial, failure=event["reason"] or "failed", metrics=event.get("metrics", {}))
                 self.trials[lost.id] = lost
-                self._consecutive_failures = 0 if event.get("stopped") else self._consecutive_failures + 1
+                if event.get("stopped"):
+                    self._consecutive_failures = 0
+                elif trial.id not in self._imported:  # what failed elsewhere says nothing of here
+                    self._consecutive_failures += 1
                 self._guarded(self.searcher.failed, None, lost)
 
     def _finish(self, trial: Trial) -> None:

@@ -19,6 +19,8 @@ Array = npt.NDArray[np.float64]
 KINDS = ("uniform", "loguniform", "normal", "lognormal")
 _TAIL = 1e-6  # quantiles of an infinite support are kept this far from 0 and 1
 _MOST_LEVELS = 100_000  # a finer grid than this is a continuum
+_MOST_STEPS = 2.0**53  # of a grid up to its largest value: more are not told apart
+_LARGEST_DIGITS = 290  # decimals NumPy can round to
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Distribution:
             value = getattr(self, name)
             if value is not None and (isinstance(value, bool) or not isinstance(value, (int, float))):
                 raise InvalidSearchSpace(name, value, "a number")
-        if self.custom is None and not (math.isfinite(self.a) and math.isfinite(self.b)):
+        if self.custom is None and not (is_finite(self.a) and is_finite(self.b)):
             raise InvalidSearchSpace("bounds", [self.a, self.b], "finite numbers")
         if self.bounded and self.a > self.b:
             raise InvalidSearchSpace("bounds", [self.a, self.b], "low <= high")
@@ -63,6 +65,18 @@ class Distribution:
             raise InvalidSearchSpace("sigma", self.b, "a positive number")
         if self.q is not None and not (self.q > 0 and math.isfinite(self.q)):
             raise InvalidSearchSpace("q", self.q, "a positive number")
+        if self.custom is None:
+            self._check_values()
+
+    def _check_values(self) -> None:
+        """Refuse what leads out of the floating-point numbers: infinities cannot be sent to a trial."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            ends = np.abs(self._unrounded(np.array([0.0, 1.0])))
+        if not np.isfinite(ends).all():
+            raise InvalidSearchSpace("distribution", [self.kind, self.a, self.b], "one whose values are finite numbers")
+        if self.q is not None and float(ends.max()) / self.q > _MOST_STEPS:
+            least = f"at least {float(ends.max()) / _MOST_STEPS:.1g}, which the largest value still tells from the next"
+            raise InvalidSearchSpace("q", self.q, least)
 
     @property
     def bounded(self) -> bool:
@@ -92,11 +106,14 @@ class Distribution:
 
     def ppf(self, u: Array) -> Array:
         """Return the values at quantiles of any shape, on the grid where there is one."""
-        u = np.clip(np.asarray(u, dtype=np.float64), 0.0, 1.0)
+        return self.on_grid(self._unrounded(u))
+
+    def _unrounded(self, u: Array) -> Array:
+        u = self.inside(np.asarray(u, dtype=np.float64))
         if self.custom is not None:
             x = self.custom[1](u)
         elif not self.bounded:
-            x = self.a + self.b * ndtri(np.clip(u, _TAIL, 1 - _TAIL))
+            x = self.a + self.b * ndtri(u)
         elif self.kind == "uniform":
             low, high = self._edges
             x = low + (high - low) * u
@@ -104,13 +121,26 @@ class Distribution:
             x = math.log(self.a) + (math.log(self.b) - math.log(self.a)) * u
         if self.kind in ("loguniform", "lognormal") and self.custom is None:
             x = np.exp(x)
-        return self.on_grid(np.asarray(x))
+        return np.asarray(x)
+
+    def inside(self, u: Array) -> Array:
+        """Return the quantiles nearest to `u` that have values of their own: an infinite support ends in its tails."""
+        return np.clip(u, *self._ends)
+
+    @cached_property
+    def _ends(self) -> tuple[float, float]:
+        if self.custom is not None:  # a clipped one has all of a tail at its bound
+            low, high = self.cdf(np.array([self.a, self.b]))
+            return max(_TAIL, float(low)), min(1 - _TAIL, float(high))
+        return (0.0, 1.0) if self.bounded else (_TAIL, 1 - _TAIL)
 
     def on_grid(self, x: Array) -> Array:
         """Return the nearest values there are: multiples of `q`, inside the bounds."""
         if self.q is not None:
             # Rounded beyond twelve digits of q: 3 * 0.1 is 0.3 to the user, not 0.30000000000000004.
-            x = np.round(np.round(x / self.q) * self.q, max(0, 12 - math.floor(math.log10(self.q))))
+            digits = max(0, 12 - math.floor(math.log10(self.q)))
+            x = np.round(x / self.q) * self.q
+            x = np.round(x, digits) if digits <= _LARGEST_DIGITS else x
         return np.clip(x, self.a, self.b) if self.bounded else x
 
     @cached_property
@@ -127,14 +157,17 @@ class Distribution:
 
     def contains(self, value: float) -> bool:
         """Whether `value` is inside the bounds and on the grid."""
-        if not math.isfinite(value):
+        if not is_finite(value):
             return False
-        slack = 1e-9 * max(1.0, abs(value))
+        value = float(value)
+        if self.kind == "lognormal" and (value < 0 or (value == 0 and self.q is None)):
+            return False
+        # as near as the same number comes when it is computed or printed otherwise
+        slack = 1e-6 * self.q if self.q is not None else 1e-9 * (self.b - self.a) if self.bounded else 0.0
+        slack += 8 * np.finfo(float).eps * abs(value)
         if self.bounded and not self.a - slack <= value <= self.b + slack:
             return False
-        if self.kind == "lognormal" and value < 0:
-            return False
-        return abs(float(self.on_grid(np.array(value))) - value) <= slack
+        return bool(abs(float(self.on_grid(np.array(value))) - value) <= slack)
 
     def describe(self) -> dict[str, Any]:
         """Return what defines the distribution, as JSON types."""
@@ -146,3 +179,11 @@ class Distribution:
         if self.bounded:
             what += f" from {self.a:g} to {self.b:g}"
         return what + (f" in steps of {self.q:g}" if self.q is not None and not self.integer else "")
+
+
+def is_finite(value: float) -> bool:
+    """Whether a number is one as a float; an integer of hundreds of digits is not."""
+    try:
+        return math.isfinite(float(value))
+    except OverflowError:
+        return False

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nni_strategies.errors import InvalidSearchSpace
-from nni_strategies.space.distributions import Distribution
+from nni_strategies.space.distributions import Distribution, is_finite
 from nni_strategies.space.parameters import Categorical, Condition, Numerical, Parameter, canonical
 from nni_strategies.space.search_space import SearchSpace
 
@@ -92,7 +92,13 @@ def _read_branch(branch: Mapping[Any, Any], path: str, condition: Condition | No
         if kind == "choice":
             yield from _read_choice(values, field, label, name, condition)
         else:
-            yield Numerical(label, _read_distribution(kind, values, field), condition=condition, name=name)
+            try:
+                distribution = _read_distribution(kind, values, field)
+            except InvalidSearchSpace as error:
+                if error.field.startswith(field):
+                    raise
+                raise InvalidSearchSpace(field, list(values), error.allowed) from None
+            yield Numerical(label, distribution, condition=condition, name=name)
 
 
 def _read_choice(
@@ -126,7 +132,7 @@ def _read_distribution(kind: str, values: list[Any] | tuple[Any, ...], field: st
     if len(values) != (3 if kind.startswith("q") else 2):
         raise InvalidSearchSpace(field, list(values), shape)
     for i, value in enumerate(values):
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not is_finite(value):
             raise InvalidSearchSpace(f"{field}[{i}]", value, f"a finite number; {kind} takes {shape}")
     a, b = float(values[0]), float(values[1])
     q = float(values[2]) if kind.startswith("q") else None
@@ -152,7 +158,11 @@ def _read_distribution(kind: str, values: list[Any] | tuple[Any, ...], field: st
 
 def _as_json(value: Any, field: str) -> Any:
     """Return `value` in JSON types, tuples as lists."""
-    if value is None or isinstance(value, (str, bool)) or type(value) is int:
+    if value is None or isinstance(value, (str, bool)):
+        return value
+    if type(value) is int:
+        if abs(value) > _LARGEST_INTEGER:
+            raise InvalidSearchSpace(field, value, "an integer up to 2^53, which NNI does not round, or a string")
         return value
     if isinstance(value, float) and math.isfinite(value):
         return float(value)

@@ -38,11 +38,15 @@ def flatten(space: SearchSpace, nested: Mapping[str, Any]) -> dict[str, Any]:
     known: dict[int, set[str]] = {id(nested): set()}  # of each dictionary, what was read
     for parameter in space.parameters:
         condition = parameter.condition
-        source = nested if condition is None else where.get(condition.label, nested)
-        if parameter.name not in source or not space.is_active(parameter, flat):
+        source, name = nested, parameter.name
+        if condition is not None and condition.label in where:
+            source = where[condition.label]
+        elif condition is not None:
+            name = parameter.label  # in a flat configuration it stands under its whole label
+        if name not in source or not space.is_active(parameter, flat):
             continue
-        known[id(source)].add(parameter.name)
-        value = source[parameter.name]
+        known[id(source)].add(name)
+        value = source[name]
         nesting = isinstance(parameter, Categorical) and bool(parameter.branches)
         if nesting and isinstance(value, Mapping) and "_name" in value:
             where[parameter.label] = value

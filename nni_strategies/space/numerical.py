@@ -54,7 +54,7 @@ class Numerical(Parameter):
     def snap(self, codes: Codes) -> Codes:
         """Move codes to the codes of the values they decode to, so that equal values have equal codes."""
         if self.distribution.q is None and self.distribution.levels is None:
-            return codes
+            return self.distribution.inside(codes)
         return self.distribution.cdf(self.distribution.ppf(codes))
 
     def sample_codes(self, rng: np.random.Generator, n: int) -> Codes:
@@ -68,7 +68,7 @@ class Numerical(Parameter):
         fresh = rng.random(codes.shape)
         moved = np.where(rng.random(codes.shape) < 0.5, local, fresh)
         if self.distribution.q is None and self.distribution.levels is None:
-            return moved
+            return self.distribution.inside(moved)
         before, after = self.distribution.ppf(codes), self.distribution.ppf(moved)
         stuck = np.flatnonzero((before == after)[:, 0])
         after[stuck, 0] = [self._another(x, rng) for x in before[stuck, 0]]

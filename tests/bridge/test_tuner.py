@@ -194,7 +194,17 @@ class TestImports:
         assert made.study.trials[0].value == 1.0
         assert len(made.study.trials) == 1
 
-    @pytest.mark.parametrize("entry", [{}, {"parameter": None, "value": 1}, {"parameter": {"a": 9}, "value": 1}])
+    @pytest.mark.parametrize(
+        "entry",
+        [
+            None,
+            3,
+            {},
+            {"parameter": None, "value": 1},
+            {"parameter": {"a": 9}, "value": 1},
+            {"parameter": {"a": 9}, "value": 1, "trialJobId": ["x"]},
+        ],
+    )
     def test_nonsense_is_left_out(self, entry):
         made = tuner()
         made.import_data([entry, {"parameter": {"a": 1, "b": 1}, "value": 1.0}])

@@ -43,6 +43,19 @@ def test_only_members_are_proposed_each_once_until_none_is_left(sampler):
     assert proposed == {CELL.key(configuration) for configuration in CELL.decode(codes)}
     with pytest.raises(SpaceExhausted):
         study.searcher.propose(np.random.default_rng(0))
+    with pytest.raises(SpaceExhausted):  # though the space has other points
+        study.ask()
+    assert not study.counts
+
+
+def test_a_proposal_that_fails_is_replaced_by_a_member(monkeypatch):
+    codes = members(30)
+    study = Study(LaNASSearcher(CELL, LaNASConfig(pool=codes)))
+    monkeypatch.setattr(study.searcher, "propose", lambda rng: 1 / 0)
+    proposed = {CELL.key(study.ask().configuration) for _ in range(len(codes))}
+    assert proposed == {CELL.key(configuration) for configuration in CELL.decode(codes)}
+    with pytest.raises(SpaceExhausted):
+        study.ask()
 
 
 def test_a_pool_is_searched_better_than_at_random():

@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nni_strategies.errors import InvalidArgument, JournalError, JournalMismatch, SpaceExhausted, TooManyFailures
+from nni_strategies.errors import (
+    InvalidArgument,
+    InvalidSearchSpace,
+    JournalError,
+    JournalMismatch,
+    SpaceExhausted,
+    TooManyFailures,
+)
 from nni_strategies.search.baselines import RandomSearch, RegularizedEvolution, RegularizedEvolutionConfig
 from nni_strategies.search.failing import InvalidSearcher, RaisingSearcher, StubbornSearcher
 from nni_strategies.search.journal import Journal, read
@@ -136,6 +143,27 @@ def test_best_is_the_first_of_the_highest_in_any_order() -> None:
         assert study.pending == [t for t in study.trials if t.pending]
 
 
+def test_what_failed_elsewhere_does_not_end_a_search() -> None:
+    study = Study(RandomSearch(FLAT), max_consecutive_failures=3)
+    for configuration in FLAT.decode(FLAT.sample_codes(np.random.default_rng(0), 10)):
+        study.import_result(configuration, float("nan"))
+    assert study.ask().pending
+    assert sum(trial.failure is not None for trial in study.trials) >= 9
+
+
+def test_constraints_that_nothing_satisfies_are_no_complete_search() -> None:
+    class Never:
+        def violation(self, configuration: Any) -> str:
+            return "never"
+
+        def describe(self) -> str:
+            return "never"
+
+    study = Study(RandomSearch(SearchSpace(FLAT.parameters, (Never(),))))
+    with pytest.raises(InvalidSearchSpace, match=r"never.*satisfiable"):
+        study.ask()
+
+
 def test_trials_stopped_on_purpose_are_no_sign_that_trials_fail(tmp_path: Path) -> None:
     study = Study(RandomSearch(FLAT), max_consecutive_failures=2, journal=Journal(tmp_path / "journal"))
     for conclude in (study.stop, study.stop, study.stop, study.fail, study.stop, study.fail):
@@ -213,6 +241,12 @@ def test_another_search_is_refused_with_the_difference(tmp_path: Path) -> None:
     [
         {"event": "finished", "trial": 99, "value": 1.0},
         {"event": "finished", "trial": -1, "value": 1.0},
+        {"event": "finished", "trial": 0, "value": None},
+        {"event": "finished", "trial": 0, "value": "abc"},
+        {"event": "finished", "trial": 0, "value": float("nan")},
+        {"event": "proposed", "trial": 2, "configuration": {**dict.fromkeys(FLAT.labels, "none"), "op_0": "?"}},
+        {"event": "proposed", "trial": 2, "configuration": dict.fromkeys([*FLAT.labels, "more"], "none")},
+        {"event": "proposed", "trial": 2, "configuration": [1]},
         {"event": "finished", "trial": 0},
         {"event": "failed"},
         {"event": "proposed", "trial": 7, "configuration": {}},

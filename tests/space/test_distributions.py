@@ -13,6 +13,7 @@ from scipy import stats
 
 from nni_strategies.errors import InvalidSearchSpace
 from nni_strategies.space.distributions import Distribution
+from nni_strategies.space.parameters import Numerical
 
 U = np.linspace(0.001, 0.999, 201)
 quick = settings(max_examples=60, deadline=None)
@@ -94,6 +95,43 @@ def test_the_ends_of_a_rounded_range_are_clipped_as_nni_does() -> None:
     assert Distribution("uniform", 0.4, 2.6, 1.0).levels.tolist() == [0.4, 1, 2, 2.6]  # type: ignore[union-attr]
 
 
+def uniform(a: float, b: float, q: float | None = None, integer: bool = False) -> Distribution:
+    return Distribution("uniform", a, b, q, integer)
+
+
+@pytest.mark.parametrize(
+    ("distribution", "value", "inside"),
+    [
+        (uniform(0, 10**9 - 1, 1, integer=True), 10**9, False),
+        (uniform(0, 10**9 - 1, 1, integer=True), 5e8 + 0.4, False),
+        (uniform(0, 10**9 - 1, 1, integer=True), 10**9 - 1, True),
+        (uniform(1e6, 2e6, 1e-3), 1e6 + 5e-4, False),
+        (uniform(1e6, 2e6, 1e-3), 1e6 + 7 * 1e-3, True),
+        (Distribution("loguniform", 1e-12, 1e-9), 0.0, False),
+        (Distribution("loguniform", 1e-12, 1e-9), -1e-10, False),
+        (Distribution("loguniform", 1e-12, 1e-9), 1e-12, True),
+        (Distribution("lognormal", 0, 1), 0, False),
+        (Distribution("lognormal", 0, 1, 1.0), 0, True),
+        (Distribution("normal", 0, 1), 1e9, True),
+        (uniform(0, 1), 10**400, False),
+    ],
+)
+def test_contains_at_every_scale(distribution: Distribution, value: float, inside: bool) -> None:
+    assert distribution.contains(value) is inside
+
+
+@pytest.mark.parametrize("kind", ["normal", "lognormal"])
+def test_codes_in_the_tails_are_those_of_their_values(kind: str) -> None:
+    parameter = Numerical("x", distribution=Distribution(kind, 0, 1))
+    codes = parameter.snap(np.array([[0.0], [1e-9], [0.3], [1 - 1e-12], [1.0]]))
+    values = parameter.decode_all(codes)
+    assert [len(set(codes[rows, 0])) for rows in ([0, 1], [3, 4])] == [1, 1]
+    assert len(set(values)) == 3
+    np.testing.assert_allclose(parameter.encode_all(values), codes, rtol=1e-9)
+    moved = parameter.mutate_codes(np.full((2000, 1), 1 - 1e-6), np.random.default_rng(0))
+    assert len(np.unique(moved)) == len(set(parameter.decode_all(moved)))
+
+
 @pytest.mark.parametrize(("value", "inside"), [(0.3, True), (0.1 * 3, True), (0.31, False), (1.1, False), (math.nan, False), (math.inf, False)])  # fmt: skip  # noqa: E501
 def test_contains(value: float, inside: bool) -> None:
     assert Distribution("uniform", 0, 1, 0.1).contains(value) is inside
@@ -103,6 +141,11 @@ def test_contains(value: float, inside: bool) -> None:
     ("arguments", "field"),
     [
         (("unifrom", 0, 1), "distribution"),
+        (("lognormal", 1000, 200), "distribution"),
+        (("normal", 0, 1e308), "distribution"),
+        (("uniform", 0, 10**400), "bounds"),
+        (("uniform", 0, 1, 1e-300), "q"),
+        (("uniform", 0, 1, 5e-324), "q"),
         (("uniform", 1, 0), "bounds"),
         (("uniform", 0, math.inf), "bounds"),
         (("uniform", math.nan, 1), "bounds"),

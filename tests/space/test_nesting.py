@@ -64,3 +64,13 @@ def test_what_is_not_of_the_space_stays_and_is_refused(nested: dict[str, Any], n
 def test_a_flat_configuration_is_its_own_flat_form() -> None:
     flat = {"lr": 0.1, "layer": "none"}
     assert SPACE.flatten(flat) == flat
+
+
+def test_a_flat_configuration_with_nested_labels_is_read_by_its_labels() -> None:
+    branch = {"_name": "conv", "kernel": {"_type": "choice", "_value": [3, 5]}}
+    space = space_from_json(
+        {"op": {"_type": "choice", "_value": [branch]}, "kernel": {"_type": "choice", "_value": [3, 5]}}
+    )
+    flat = {"op": "conv", "op.conv.kernel": 3, "kernel": 5}
+    assert space.flatten(flat) == flat
+    assert space.flatten(space.nest(flat)) == flat
