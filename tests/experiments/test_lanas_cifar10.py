@@ -167,14 +167,16 @@ def test_a_candidate_gets_the_classes_and_the_head_it_needs(search, tmp_path):
 @pytest.mark.integration
 @pytest.mark.timeout(300)
 def test_launch_report_retrain(config, tmp_path):
-    from tests.integration.nni_experiment import run_experiment
+    from tests.integration.nni_experiment import Experiment, run_experiment
 
     save_images(tmp_path / "small.npz")
     config["searchSpaceFile"] = str(FOLDER / config["searchSpaceFile"])
-    config["trialCodeDirectory"] = config["tuner"]["codeDirectory"] = str(CHECKOUT)
+    config["trialCodeDirectory"] = str(CHECKOUT)
     command = config["trialCommand"].replace("cifar10:~/data/cifar10", "npz:~/small.npz")
     config["trialCommand"] = " ".join([command, *TINY, "--holdout", "16"])
     config.update(maxTrialNumber=2, trialConcurrency=2, trialGpuNumber=0)
+    config["tuner"] = {"name": "LaNAS", "classArgs": config["tuner"]["classArgs"]}
+    run(Experiment(tmp_path, mended=True, variables={}), "-m", "nni_strategies.cli", "register")
 
     with run_experiment(config, tmp_path) as experiment:
         experiment.wait_for("DONE", deadline=200)

@@ -116,14 +116,16 @@ Module._load = function (request, ...rest) {
 def test_results_that_come_before_a_slow_manager_knows_their_trial_are_kept(tmp_path):
     (tmp_path / "slow_disk.js").write_text(SLOW_DISK)
     space = {"x": {"_type": "randint", "_value": [0, 100]}}
-    config = evolution_config(tmp_path, space, "report(parameters['x'])", trialConcurrency=2, maxTrialNumber=4)
+    config = evolution_config(tmp_path, space, "report(parameters['x'])", trialConcurrency=1, maxTrialNumber=6)
     slow = {"NODE_OPTIONS": f'--require "{tmp_path / "slow_disk.js"}"'}
     with run_experiment(config, tmp_path, mended=True, variables=slow) as experiment:
+        poll(lambda: experiment.journal("proposed"), 40, "the first proposal")
+        experiment.nnictl("update", "concurrency", experiment.id, "--value", "3")
         experiment.wait_for("DONE", deadline=90)
-        poll(lambda: len(experiment.journal("finished")) == 4, 20, "all results are in the journal")
+        poll(lambda: len(experiment.journal("finished")) == 6, 20, "all results are in the journal")
         proposed = {e["trial"]: e["configuration"]["x"] for e in experiment.journal("proposed")}
         assert all(e["value"] == proposed[e["trial"]] for e in experiment.journal("finished"))
-        assert [len(row["finalMetricData"]) for row in experiment.trials()] == [1] * 4
+        assert [len(row["finalMetricData"]) for row in experiment.trials()] == [1] * 6
 
 
 ASSESSOR = """

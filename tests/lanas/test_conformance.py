@@ -36,5 +36,7 @@ class TestMutation(SearcherConformance):
 
     @pytest.fixture
     def searcher(self) -> MakeSearcher:
-        config = LaNASConfig(local_sampler="mutation", on_failure="worst", initial_design="latin_hypercube")
+        config = LaNASConfig(
+            split="kmeans_svm", local_sampler="mutation", on_failure="worst", initial_design="latin_hypercube"
+        )
         return lambda space: LaNASSearcher(space, config)
