@@ -7,6 +7,7 @@ exit code 2, without a traceback.
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -45,6 +46,9 @@ def main() -> None:
     SystemExit
         Always: 0 when the command succeeded, 2 for bad input, otherwise what the command asked for.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a trial may report text that the terminal has no characters for
+            stream.reconfigure(errors="backslashreplace")
     try:
         build()()
     except NNIStrategiesError as error:

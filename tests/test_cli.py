@@ -72,6 +72,17 @@ def test_our_errors_become_a_message_with_exit_code_2(monkeypatch, capsys, error
     assert capsys.readouterr().err == f"error: {error}\n"
 
 
+def test_text_that_the_terminal_does_not_have_is_escaped():
+    code = (
+        "import typer\nfrom nni_strategies import cli\n"
+        "app = typer.Typer(pretty_exceptions_enable=False)\n"
+        "@app.command()\ndef show() -> None: print('<\\ud800>')\n"
+        "cli.build = lambda: app\ncli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (0, "<\\ud800>\n"), done.stderr
+
+
 def test_other_errors_are_not_hidden(monkeypatch):
     monkeypatch.setattr(cli, "build", lambda: application(ZeroDivisionError("a fault of ours")))
     monkeypatch.setattr(sys, "argv", ["nni_strategies"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ def read_config(config: Path | str) -> dict[str, Any]:
     from nni_strategies.bridge.plain_yaml import load_yaml
 
     path = Path(config)
-    if path.is_dir():
-        raise InvalidArgument("config", str(config), "is a folder; name the YAML file of an experiment in it")
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InvalidArgument("config", str(config), "there is no such file", _yaml_files(path.parent)) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except IsADirectoryError:
+        raise InvalidArgument("config", str(config), "is a folder; name the YAML file of an experiment in it") from None
+    except (OSError, ValueError) as error:  # ValueError: no text, or a NUL in the path
         raise InvalidArgument("config", str(config), f"cannot be read: {error}") from None
     try:
         fields = load_yaml(text)
@@ -57,6 +58,30 @@ def check_by_nni(path: Path) -> None:
         utils.unset_base_path()  # NNI forgets to where it fails, and would refuse the next config for it
 
 
+def config_path(field: str, value: Any, folder: Path) -> Path:
+    """Return the absolute path that a value of a config stands for; there need not be anything at it.
+
+    Parameters
+    ----------
+    field, value
+        Where the path was given, and what was given.
+    folder
+        What a relative one is relative to.
+
+    Raises
+    ------
+    InvalidArgument
+        No file system has such a path: an unknown user's home, a NUL, a name that is too long.
+    """
+    try:
+        path = (folder / Path(str(value)).expanduser()).resolve()
+        path.exists()  # only looking shows that a name is too long
+    except (OSError, RuntimeError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) else str(error)
+        raise InvalidArgument(field, value, f"a path: {problem}") from error
+    return path
+
+
 def plain_name(name: Any) -> str:
     """Return a field's name without case and underscores: NNI takes ``trialCommand`` and ``trial_command`` alike."""
     return str(name).replace("_", "").lower()
@@ -68,6 +93,6 @@ def plain_fields(fields: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _yaml_files(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return [str(file) for file in sorted(folder.iterdir()) if file.suffix in (".yml", ".yaml")]
+    with suppress(OSError):  # no such folder, or one that may not be listed
+        return [str(file) for file in sorted(folder.iterdir()) if file.suffix in (".yml", ".yaml")]
+    return []

@@ -6,7 +6,7 @@ import logging
 import re
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,9 +112,7 @@ def _run_stopped(
 
 def _not_stopped(experiment: str) -> InvalidArgument:
     """Say why an experiment cannot be resumed or viewed: it runs, or there is none of this name."""
-    from nni.tools.nnictl.config_utils import Experiments
-
-    known = Experiments().get_all_experiments()
+    known = _experiments()
     if experiment in known:
         port = known[experiment].get("port")
         allowed = f"stopped: its manager still runs, see http://localhost:{port}; `nnictl stop {experiment}` stops it"
@@ -125,15 +123,36 @@ def _not_stopped(experiment: str) -> InvalidArgument:
 
 def _wait_while_stopping(experiment: str) -> None:
     """Wait for a manager that was told to stop and takes some seconds: NNI refuses its experiment until then."""
-    from nni.tools.nnictl.config_utils import Experiments
     from nni.tools.nnictl.nnictl_utils import update_experiment
 
     deadline = time.monotonic() + _STOP_SECONDS
     while time.monotonic() < deadline:
-        update_experiment()
-        if Experiments().get_all_experiments().get(experiment, {}).get("status") != "STOPPING":
+        if _experiments(update_experiment).get(experiment, {}).get("status") != "STOPPING":
             return
         time.sleep(0.2)
+
+
+def _experiments(update: Callable[[], Any] | None = None) -> dict[str, dict[str, Any]]:
+    """Return NNI's list of experiments, brought up to date by `update`; empty while it is half written.
+
+    Raises InvalidArgument where NNI would stumble over it.
+    """
+    from nni.tools.nnictl.config_utils import Experiments
+    from nni.tools.nnictl.constants import NNI_HOME_DIR
+
+    field, file = "NNI's list of experiments", str(Path(NNI_HOME_DIR) / ".experiment")
+    try:
+        listed = Experiments().get_all_experiments()
+        if not isinstance(listed, dict):
+            raise InvalidArgument(field, file, f"a JSON object, not {type(listed).__name__}: move the file away")
+        if update is not None:
+            update()
+            listed = Experiments().get_all_experiments()
+    except InvalidArgument:
+        raise
+    except Exception as error:  # OSError, and whatever NNI makes of entries that it did not write
+        raise InvalidArgument(field, file, f"a file that NNI can read and write: {error!r}") from error
+    return {name: entry for name, entry in listed.items() if isinstance(entry, dict)}
 
 
 def _run(arguments: list[str], port: int | None, access: Mapping[str, str]) -> None:

@@ -7,7 +7,9 @@ starts without it. NNI compares names without case.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 
 from nni_strategies.errors import InvalidArgument
@@ -27,7 +29,7 @@ def register_algorithms(algorithms: Mapping[str, str] = ALGORITHMS) -> list[str]
     Raises
     ------
     InvalidArgument
-        A name is one of NNI's own.
+        A name is one of NNI's own, or NNI's list cannot be read or written.
     """
     from nni.tools.package_utils import AlgoMeta, get_algo_meta, register_algo_meta
 
@@ -45,25 +47,28 @@ def register_algorithms(algorithms: Mapping[str, str] = ALGORITHMS) -> list[str]
             is_builtin=False,
             nni_version=None,
         )
-        old = get_algo_meta(name)
+        with nni_lists():
+            old = get_algo_meta(name)
         if old is not None and old.is_builtin:
             raise InvalidArgument("name", name, "a name that is none of NNI's own algorithms")
         if old != wanted:
-            register_algo_meta(wanted)
+            with nni_lists():
+                register_algo_meta(wanted)
             changed.append(name)
     return changed
 
 
 def unregister_algorithms(algorithms: Mapping[str, str] = ALGORITHMS) -> list[str]:
-    """Forget our tuners' names; return those that were known."""
+    """Forget our tuners' names; return those that were known. Raises as :func:`register_algorithms` does."""
     from nni.tools.package_utils import get_algo_meta, unregister_algo_meta
 
     known = []
     for name, class_name in algorithms.items():
-        old = get_algo_meta(name)
-        if old is not None and old.class_name == class_name:
-            unregister_algo_meta(name)
-            known.append(name)
+        with nni_lists():
+            old = get_algo_meta(name)
+            if old is not None and old.class_name == class_name:
+                unregister_algo_meta(old.name)
+                known.append(name)
     return known
 
 
@@ -72,3 +77,17 @@ def config_folder() -> str:
     from nni.runtime.config import get_config_directory
 
     return str(get_config_directory())
+
+
+@contextmanager
+def nni_lists() -> Iterator[None]:
+    """Turn whatever NNI raises over the folder of its lists, or what is in them, into InvalidArgument."""
+    try:
+        yield
+    except Exception as error:  # OSError, YAMLError, JSON's ValueError, AttributeError for an empty list …
+        problem = " ".join(f"{type(error).__name__}: {error}".split())
+        allowed = (
+            "a folder in which NNI can write and read registered_algorithms.yml and training_services.json (not set: "
+            f"that of the virtual environment); {problem}"
+        )
+        raise InvalidArgument("NNI_CONFIG_DIR", os.environ.get("NNI_CONFIG_DIR"), allowed) from error

@@ -73,12 +73,12 @@ def resized(config: Path, trials: int, folder: Path) -> Path:
     """Write a copy of an experiment's YAML file into `folder` that runs another number of trials."""
     import yaml
 
-    from nni_strategies.bridge.config_file import read_config
+    from nni_strategies.bridge.config_file import config_path, read_config
 
     fields: dict[str, Any] = {**read_config(config), "maxTrialNumber": trials}
     for holder, name in ((fields, "trialCodeDirectory"), (fields.get("tuner"), "codeDirectory")):
         if isinstance(holder, dict) and name in holder:
-            holder[name] = str((config.parent / holder[name]).resolve())  # NNI reads them relative to the file
+            holder[name] = str(config_path(name, holder[name], config.parent))  # NNI reads them relative to the file
     file = folder / config.name
     file.write_text(yaml.safe_dump(fields, sort_keys=False))
     return file

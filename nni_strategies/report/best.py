@@ -121,11 +121,14 @@ def write_best(experiment: ExperimentRecord, folder: Path) -> list[Path]:
 
 
 def write_atomically(path: Path, text: str) -> Path:
-    """Write a file so that a reader sees the old or the new one, never half of it."""
+    """Write a file so that a reader sees the old or the new one, never half of it.
+
+    Lone surrogates, which a trial may report and UTF-8 does not have, are written as their escape sequences.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -51,16 +51,19 @@ def locate(experiment_id: str, directory: Path | str | None = None, home: Path |
     Raises
     ------
     InvalidArgument
-        No experiment has this id; the nearest id is named.
+        No experiment has this id; the nearest id is named. Or `directory` cannot be looked into.
     DataMissing
         The experiment is known but its database is gone.
     """
     root = experiments_folder(home)
     known = {} if directory else _registered(root / ".experiment")
     base = Path(directory) if directory else root
-    folders = {path.parent.parent.name: path.parent.parent for path in base.glob("*/db/nni.sqlite")}
-    if directory and (base / "db" / "nni.sqlite").exists():
-        folders[base.resolve().name] = base
+    try:
+        folders = {path.parent.parent.name: path.parent.parent for path in base.glob("*/db/nni.sqlite")}
+        if directory and (base / "db" / "nni.sqlite").exists():
+            folders[base.resolve().name] = base
+    except OSError as error:
+        raise InvalidArgument("directory", str(base), f"a folder that can be read: {error.strerror}") from error
     folders = {**folders, **{name: path for name, path in known.items() if name not in folders}}
     if not _ID.fullmatch(experiment_id) or experiment_id not in folders:
         where = f"the id of an experiment in {base} ({len(folders)} there)"

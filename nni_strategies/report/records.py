@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from nni_strategies.report.history import ENDED, History, Job, read_history, sample_of
+from nni_strategies.report.journal_events import read_events
 from nni_strategies.report.locate import ExperimentFiles, locate
 from nni_strategies.search.journal import Event
-from nni_strategies.search.journal import read as read_journal
 from nni_strategies.search.metrics import read_metric
 from nni_strategies.space.parameters import canonical
 
@@ -136,10 +136,10 @@ def read_experiment(
     DataMissing
         Its database is gone or cannot be read.
     JournalError
-        Its journal cannot be read.
+        Its journal cannot be read, or a line of it makes no sense.
     """
     files = locate(experiment_id, directory, home)
-    events = read_journal(files.journal)[0] if files.journal else []
+    events = read_events(files.journal) if files.journal else []
     return combine(files, events, read_history(files.database))
 
 
@@ -210,7 +210,7 @@ def _with_jobs(trials: list[TrialRecord], events: Sequence[Event], jobs: Sequenc
     issued: dict[int, list[tuple[float, int]]] = {}
     for event in events:
         if event["event"] == "issued" and event.get("parameter_id") is not None and event.get("trial") in by_id:
-            issued.setdefault(int(event["parameter_id"]), []).append((event.get("time", 0.0), event["trial"]))
+            issued.setdefault(event["parameter_id"], []).append((event.get("time", 0.0), event["trial"]))
     for job in jobs:
         last_seen = job.ended or float("inf")
         notes = issued.get(job.parameter_id, []) if job.parameter_id is not None else []

@@ -64,14 +64,26 @@ def write_report(
     Raises
     ------
     InvalidArgument
-        No experiment has this id, or `output` is no folder.
+        No experiment has this id, or `output` is no folder and cannot be made one.
     DataMissing, JournalError
         The experiment's files cannot be read.
+    NNIStrategiesError
+        The report cannot be written: the disk is full, or a file in `output` may not be replaced.
     """
     experiment = read_experiment(experiment_id, directory)
     folder = Path(output) if output is not None else locate(experiment_id, directory).directory / "report"
-    if folder.exists() and not folder.is_dir():
-        raise InvalidArgument("output", str(folder), "a folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) else str(error)
+        raise InvalidArgument("output", str(folder), f"a folder, or where one can be made: {problem}") from None
+    try:
+        return _write(experiment, folder, searchers or {})
+    except OSError as error:
+        raise NNIStrategiesError(f"the report cannot be written into {folder}: {error.strerror or error}") from error
+
+
+def _write(experiment: ExperimentRecord, folder: Path, searchers: Mapping[str, type[Searcher]]) -> Report:
     notes: list[str] = []
     best: list[Path] = []
     if experiment.ranked:
@@ -80,7 +92,7 @@ def write_report(
         except InvalidArgument as error:
             best = [folder / "best.json"]
             notes.append(f"best.py was not written: {error}")
-    tree = _tree(experiment, searchers or {}, notes)
+    tree = _tree(experiment, searchers, notes)
     page = write_atomically(folder / "report.html", render_page(experiment, tree, notes))
     return Report(experiment, page, tuple(best), tuple(notes))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nni_strategies.bridge.config_file import plain_fields, read_config
+from nni_strategies.bridge.config_file import config_path, plain_fields, read_config
 from nni_strategies.errors import InvalidArgument
 
 GOOD = {"searchSpace": {"x": {"_type": "choice", "_value": [1, 2]}}, "trialCommand": "true", "trialConcurrency": 1}
@@ -59,6 +59,22 @@ def test_a_missing_file_suggests_the_nearest(tmp_path):
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(InvalidArgument, match="is a folder"):
         read_config(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b", f"{'a' * 300}/config.yml"])
+def test_a_file_that_no_file_system_has_is_refused(tmp_path, name):
+    with pytest.raises(InvalidArgument, match="cannot be read"):
+        read_config(tmp_path / name)
+
+
+def test_a_path_of_a_config(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert config_path("f", "a/../b", tmp_path) == tmp_path / "b"
+    assert config_path("f", "~/b", tmp_path) == tmp_path / "home" / "b"
+    for value in ("~nosuchuser/x", "a\0b", "a" * 300):
+        with pytest.raises(InvalidArgument, match=r"f = .*: a path: ") as refused:
+            config_path("f", value, tmp_path)
+        assert "\n" not in str(refused.value)
 
 
 def test_fields_are_found_however_they_are_written():

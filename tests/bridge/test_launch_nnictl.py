@@ -74,6 +74,19 @@ def test_bad_input_raises_our_error(tmp_path, monkeypatch, arguments):
     assert isinstance(outcome.exception, InvalidArgument), outcome.output
 
 
+@pytest.mark.parametrize("command", ["resume", "view"])
+@pytest.mark.parametrize("text", ["[]", '"abc"'])
+def test_a_list_of_experiments_that_is_none_is_refused(tmp_path, command, text):
+    (tmp_path / "nni-experiments").mkdir()
+    (tmp_path / "nni-experiments" / ".experiment").write_text(text)
+    call = [sys.executable, "-m", "nni_strategies.cli", command, "abc"]
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(call, capture_output=True, text=True, timeout=50, check=False, env=environment)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: NNI's list of experiments = ") and ".experiment" in line
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("port", ["0", "65535"])
 def test_bad_input_ends_with_exit_code_2_and_one_message(tmp_path, port):

@@ -15,6 +15,7 @@ from nni_strategies.cli import build
 from nni_strategies.errors import InvalidArgument
 
 GONE = object()
+MEDIANSTOP = "nni.algorithms.hpo.medianstop_assessor.MedianstopAssessor"
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,10 @@ def test_a_good_one(write):
         ({"trialCommand": GONE}, "trialCommand = null"),
         ({"trialCommand": "python3 tarin.py"}, "did you mean 'train.py'"),
         ({"trialCommand": "pyhton3 train.py"}, '"pyhton3": a program on this machine'),
-        ({"trialCommand": "python3 -m no_such_module"}, "a module in"),
+        ({"trialCommand": "exec python3 -u tarin.py --lr 1"}, "did you mean 'train.py'"),
+        ({"trialCommand": "# two lines\npython3 tarin.py"}, "did you mean 'train.py'"),
+        ({"trialCommand": f"python3 {'a' * 300}.py"}, "a file in"),
+        ({"trialCommand": "# nothing else"}, "a command"),
         ({"trialCommand": "python3 'train.py"}, "a command a shell understands"),
         ({"trialCodeDirectory": "cod"}, "trialCodeDirectory = \"cod\": a folder"),
         ({"trialConcurrency": 0}, "trialConcurrency = 0: a positive integer"),
@@ -106,6 +110,24 @@ def test_a_good_one(write):
         ({"tuner": {"name": "Evolution", "classArgs": {"population_size": -1}}}, "population_size"),
         ({"tuner.classArgs.pool": "code/train.py"}, "an absolute path, "),
         ({"tuner.classArgs.pool": "none.json"}, "none.json"),
+        ({"tuner.classArgs.pool": "a" * 300 + ".json"}, "pool"),
+        ({"tuner.classArgs.self": 1}, "tuner.classArgs = \"self\""),
+        ({"tuner.classArgs": {1: 2}}, "tuner.classArgs = 1"),
+        ({"tuner.className": "collections.OrderedDict"}, "a subclass of nni.tuner.Tuner"),
+        ({"tuner.className": "nni.assessor.Assessor"}, "a subclass of nni.tuner.Tuner"),
+        ({"tuner.className": "nni.tuner.Tuner"}, "a subclass of nni.tuner.Tuner"),
+        ({"tuner.className": "nni_strategies.bridge.tuner.StudyTuner"}, "a tuner with a searcher_class"),
+        ({"tuner": {"name": "Evolution", "classArgs": {"self": 1}}}, "tuner.classArgs = \"self\""),
+        ({"assessor": {"className": "no_module.Y", "codeDirectory": "."}}, "no module 'no_module'"),
+        ({"assessor": {"className": "collections.OrderedDict", "codeDirectory": "."}}, "nni.assessor.Assessor"),
+        ({"assessor": {"className": "nni.tuner.Tuner", "codeDirectory": "."}}, "nni.assessor.Assessor"),
+        ({"assessor": {"className": MEDIANSTOP, "codeDirectory": ".", "classArgs": {"x": 1}}}, "classArgs = \"x\""),
+        ({"assessor": {"className": MEDIANSTOP, "codeDirectory": "nowhere"}}, "assessor.codeDirectory"),
+        ({"assessor": {"name": "Medianstop", "classArgs": {"self": 1}}}, "assessor.classArgs = \"self\""),
+        ({"trainingService": "local"}, "`trainingService: {platform: local}`"),
+        ({"trainingService": ["remote", {"platform": "local"}]}, "`trainingService: [{platform: remote}]`"),
+        ({"trainingService": {"platform": "remote", "machineList": 5}}, "machineList = 5: a list"),
+        ({"trainingService": {"platform": "remote", "machineList": ["h"]}}, "machineList[0] = \"h\""),
     ],
 )
 def test_each_fault_is_named(write, changes, problem):

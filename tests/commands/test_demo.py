@@ -12,6 +12,7 @@ import yaml
 from rich.console import Console
 
 from nni_strategies.commands.demo import QUICKSTART, resized, show
+from nni_strategies.errors import InvalidArgument
 from nni_strategies.report.records import ExperimentRecord, TrialRecord
 from nni_strategies.report.write import Report
 from search_spaces.digits_cell import LABELS
@@ -40,6 +41,19 @@ def test_the_end_shows_the_best_and_the_gain(tmp_path: Path):
     assert (tmp_path / "cell.svg").read_text().startswith("<svg")
     assert f"picture  {tmp_path / 'cell.svg'}" in shown
     assert "nnictl view abc" in shown and "a [note]" in shown
+
+
+def test_folders_are_those_that_nni_would_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file = tmp_path / "some.yml"
+    file.write_text(yaml.safe_dump({"trialCodeDirectory": "~/code", "tuner": {"codeDirectory": "tuners"}}))
+    (tmp_path / "copy").mkdir()
+    copy = yaml.safe_load(resized(file, 3, tmp_path / "copy").read_text())
+    assert copy["trialCodeDirectory"] == str(tmp_path / "home" / "code")
+    assert copy["tuner"]["codeDirectory"] == str(tmp_path / "tuners")
+    file.write_text(yaml.safe_dump({"trialCodeDirectory": "~nosuchuser/code"}))
+    with pytest.raises(InvalidArgument, match="trialCodeDirectory = "):
+        resized(file, 3, tmp_path / "copy")
 
 
 def test_another_number_of_trials_leaves_the_rest(tmp_path: Path):

@@ -55,6 +55,11 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
     assert [entry.name for entry in tmp_path.iterdir()] == ["best.json"]
 
 
+def test_lone_surrogates_are_written_as_escapes(tmp_path: Path) -> None:
+    path = write_atomically(tmp_path / "best.py", "é\ud800")
+    assert path.read_bytes() == "é".encode() + b"\\ud800"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(90)  # nni.nas and torch are imported
 def test_best_py_rebuilds_a_model_of_the_hub(tmp_path: Path) -> None:

@@ -55,3 +55,8 @@ def test_journal_is_found_but_not_in_a_trials_folder(nni_folder) -> None:
     (folder / "checkpoint").mkdir()
     (folder / "checkpoint" / "journal.jsonl").write_text("")
     assert locate(folder.name, folder).journal == folder / "checkpoint" / "journal.jsonl"
+
+
+def test_a_folder_that_no_file_system_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match=r"directory = .*a folder that can be read"):
+        locate("abcd1234", tmp_path / ("a" * 300))

@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 from nni_strategies.cli import build
 from nni_strategies.commands.report import searchers
 from nni_strategies.compat import load_torchvision
-from nni_strategies.errors import InvalidArgument
+from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 from nni_strategies.lanas.searcher import LaNASSearcher
 from nni_strategies.report.write import write_report
+from nni_strategies.search.baselines import RandomSearch
 from nni_strategies.search.journal import Journal
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_json import space_from_json
@@ -70,6 +71,35 @@ def test_output_must_be_a_folder(experiment: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidArgument, match="a folder"):
         write_report(experiment.name, directory=experiment, output=tmp_path / "file")
+
+
+@pytest.mark.parametrize("output", ["/dev/null/x", "a" * 300, "a\0b"])
+def test_output_must_be_possible(experiment: Path, tmp_path: Path, output: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"output = .*a folder, or where one can be made") as refused:
+        write_report(experiment.name, directory=experiment, output=tmp_path / output)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["best.json", "report.html"])
+def test_a_file_that_cannot_be_replaced_is_named(experiment: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "out" / name).mkdir(parents=True)
+    with pytest.raises(NNIStrategiesError, match="cannot be written"):
+        write_report(experiment.name, directory=experiment, output=tmp_path / "out")
+
+
+def test_text_that_utf8_does_not_have(nni_folder) -> None:
+    nni = nni_folder()
+    journal = Journal(nni.directory / "checkpoint" / "journal.jsonl")
+    study = Study(RandomSearch(space_from_json(SPACE)), journal=journal)
+    for number in range(3):
+        study.tell(study.ask().id, {"default": float(number), "note": "<\ud800>"})
+    journal.close()
+    call = [sys.executable, "-m", "nni_strategies.cli", "report", nni.directory.name, "-e", str(nni.directory)]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    report = nni.directory / "report"
+    assert json.loads((report / "best.json").read_text(encoding="utf-8"))["metrics"]["note"] == "<\ud800>"
+    assert "ud800" in (report / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_command_prints_what_it_wrote(experiment: Path, tmp_path: Path) -> None:

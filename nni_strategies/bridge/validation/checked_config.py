@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nni_strategies.bridge.config_file import plain_fields, plain_name
+from nni_strategies.bridge.config_file import config_path, plain_fields, plain_name
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 
 
@@ -31,7 +31,8 @@ class Findings:
         try:
             return check()
         except NNIStrategiesError as error:
-            self.problems.append(str(error))
+            if str(error) not in self.problems:  # NNI's lists are read for more than one part
+                self.problems.append(str(error))
             return None
 
 
@@ -52,7 +53,7 @@ class CheckedConfig:
         self.raw = raw
         self.found = found
         self._values = plain_fields(raw)
-        self._folder = folder
+        self.folder = folder
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a field's value, `default` where it is absent or empty."""
@@ -65,9 +66,10 @@ class CheckedConfig:
         service = self.get("trainingService")
         return str(plain_fields(service).get("platform")) if isinstance(service, Mapping) else ""
 
-    def path(self, value: Any) -> Path:
-        """Return the absolute path that a value of the config stands for."""
-        return (self._folder / Path(str(value)).expanduser()).resolve()
+    def path(self, name: str, value: Any) -> Path | None:
+        """Return the absolute path that a value of the config stands for; None, and a problem, where that is none."""
+        path: Path | None = self.found.attempt(lambda: config_path(name, value, self.folder))
+        return path
 
     def problem(self, name: str, value: Any, allowed: str, names: Iterable[str] = ()) -> None:
         """Note what keeps the experiment from working, in the words of :class:`InvalidArgument`."""

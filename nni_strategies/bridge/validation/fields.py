@@ -33,7 +33,8 @@ def check_fields(config: CheckedConfig) -> None:
     if isinstance(gpus, bool) or not isinstance(gpus, int) or gpus < 0:
         config.problem("trialGpuNumber", gpus, "a non-negative integer")
     folder = config.get("experimentWorkingDirectory")
-    if folder is not None and not _can_be_made(config.path(folder)):
+    path = None if folder is None else config.path("experimentWorkingDirectory", folder)
+    if path is not None and not _can_be_made(path):
         config.problem("experimentWorkingDirectory", folder, "a folder that can be made and written to")
     for name in ("maxTrialDuration", "maxExperimentDuration"):
         value = config.get(name)

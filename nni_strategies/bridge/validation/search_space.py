@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from nni_strategies.bridge.config_file import config_path
 from nni_strategies.bridge.validation.checked_config import CheckedConfig
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.space.from_json import space_from_json
@@ -22,7 +23,7 @@ def check_space(config: CheckedConfig) -> SearchSpace | None:
         config.problem("searchSpace", space, allowed)
         return None
     if file is not None:
-        space = config.found.attempt(lambda: _read_space(config.path(file)))
+        space = config.found.attempt(lambda: _read_space(config_path("searchSpaceFile", file, config.folder)))
         if space is None:
             return None
     problems: list[str] = []

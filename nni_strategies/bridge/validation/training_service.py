@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nni_strategies.bridge.config_file import plain_fields, plain_name
+from nni_strategies.bridge.register import nni_lists
 from nni_strategies.bridge.validation.checked_config import CheckedConfig, camel_name
 from nni_strategies.errors import InvalidArgument
 
@@ -15,12 +16,13 @@ def check_training_service(config: CheckedConfig) -> None:
     """Find what is wrong with the machines, and what is likely to go wrong with them."""
     service = config.get("trainingService")
     if not isinstance(service, Mapping):
+        _check_shape(config, service)
         return
     options = plain_fields(service)
     platform, reuse = config.platform, options.get("reusemode")
     concurrency = config.get("trialConcurrency", 1)
-    config.found.attempt(lambda: _check_platform(platform))
-    _check_fields_of_service(config, platform, service)
+    config_class = config.found.attempt(lambda: _class_of(platform))
+    _check_fields_of_service(config, config_class, service)
     if platform == "local" and reuse:
         config.problem("trainingService.reuseMode", reuse, "false for platform: local, where NNI 3.0 fails with it")
     gpus = config.get("trialGpuNumber")
@@ -43,15 +45,29 @@ def check_training_service(config: CheckedConfig) -> None:
         config.advise(
             "trainingService.reuseMode is not true: NNI then upgrades itself with pip on each machine, each time"
         )
-    for number, machine in enumerate(options.get("machinelist") or ()):
+    machines = options.get("machinelist") or []
+    if not isinstance(machines, list):
+        config.problem("trainingService.machineList", machines, "a list of machines, each with host and user")
+        return
+    for number, machine in enumerate(machines):
         if isinstance(machine, Mapping):
             _check_machine(config, f"machineList[{number}]", plain_fields(machine))
+        else:
+            config.problem(f"machineList[{number}]", machine, "a section with host and user")
 
 
-def _check_fields_of_service(config: CheckedConfig, platform: str, service: Mapping[str, Any]) -> None:
-    from nni.experiment.config.utils.internal import _get_ts_config_class
+def _check_shape(config: CheckedConfig, service: Any) -> None:
+    """Find training services that are no sections; a list of sections is a hybrid experiment."""
+    several = isinstance(service, list)
+    for number, one in enumerate(service if several else [service]):
+        if one is not None and not isinstance(one, Mapping):
+            field = f"trainingService[{number}]" if several else "trainingService"
+            section = f"{{platform: {one if isinstance(one, str) and one else 'local'}}}"
+            example = f"[{section}]" if several else section
+            config.problem(field, one, f"a section with platform, such as `trainingService: {example}`")
 
-    config_class = _get_ts_config_class(platform)
+
+def _check_fields_of_service(config: CheckedConfig, config_class: Any, service: Mapping[str, Any]) -> None:
     known = [camel_name(name) for name in getattr(config_class, "__dataclass_fields__", {})]
     for name in service:
         if known and plain_name(name) not in {plain_name(one) for one in known}:
@@ -60,17 +76,22 @@ def _check_fields_of_service(config: CheckedConfig, platform: str, service: Mapp
 
 def _check_machine(config: CheckedConfig, name: str, machine: Mapping[str, Any]) -> None:
     key = machine.get("sshkeyfile")
-    if key is not None and not config.path(key).is_file():
-        config.problem(f"{name}.sshKeyFile", key, f"a file; there is none at {config.path(key)}")
+    path = None if key is None else config.path(f"{name}.sshKeyFile", key)
+    if path is not None and not path.is_file():
+        config.problem(f"{name}.sshKeyFile", key, f"a file; there is none at {path}")
     if machine.get("password") is not None:
         config.advise(f"{name}.password can be read in the web UI: use sshKeyFile")
 
 
-def _check_platform(platform: str) -> None:
+def _class_of(platform: str) -> Any:
+    """Return NNI's config class of a platform; raises InvalidArgument for an unknown one."""
     from nni.experiment.config import training_services
     from nni.experiment.config.utils.internal import _get_ts_config_class  # knows registered ones too
 
-    if _get_ts_config_class(platform) is None:
+    with nni_lists():
+        config_class = _get_ts_config_class(platform)
+    if config_class is None:
         found = {getattr(one, "platform", None) for one in vars(training_services).values() if isinstance(one, type)}
         names = sorted(str(name) for name in found - {None})
         raise InvalidArgument("trainingService.platform", platform, f"one of {', '.join(names)}", names)
+    return config_class
