@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
+from nni_strategies.errors import InvalidSearchSpace
 from nni_strategies.lanas.config import LaNASConfig
 from nni_strategies.lanas.region import Region
 from nni_strategies.search.searcher import Prior
@@ -43,7 +45,9 @@ def breed(space: SearchSpace, prior: Prior, parents: Codes, count: int, rng: np.
     third = len(crossed) // 3
     changed = space.mutate_codes(crossed[:third], rng, 1) if third else crossed[:0]
     rest = max(count - round(count * _ONE) - round(count * _TWO) - round(count * _CROSS), 1)
-    return np.vstack([ones, twos, changed, crossed[third:], prior.sample_codes(rng, rest)])
+    with suppress(InvalidSearchSpace):  # constraints that hardly any draw satisfies: mutations find more
+        crossed = np.vstack([crossed, prior.sample_codes(rng, rest)])
+    return np.vstack([ones, twos, changed, crossed[third:]])
 
 
 def collect(

@@ -11,8 +11,8 @@ from nni_strategies.space.search_space import SearchSpace
 def latin_hypercube(space: SearchSpace, rng: np.random.Generator, n: int) -> Codes:
     """Draw `n` points that spread evenly over each parameter by itself.
 
-    Of n numbers one lies in each n-th of the distribution, and values of a choice differ in frequency by one at most
-    (by two where n is no multiple of their number). Subsets are drawn independently.
+    Of n numbers one lies in each n-th of the distribution, and values of a choice come as often as their probability
+    says, up to rounding. Subsets are drawn independently.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def latin_hypercube(space: SearchSpace, rng: np.random.Generator, n: int) -> Cod
     columns = []
     for u, parameter in zip(quantiles.T[:, :, None], space.parameters, strict=True):
         if isinstance(parameter, Categorical):
-            columns.append(np.floor(u * parameter.size))
+            columns.append(parameter.codes_at(u))
         elif isinstance(parameter, Numerical):
             columns.append(parameter.snap(u))
         else:

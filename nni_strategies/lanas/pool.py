@@ -9,15 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.lanas.features import Features
+from nni_strategies.lanas.splits import Split
 from nni_strategies.lanas.tree import LatentActionTree, Node
 from nni_strategies.space.parameters import Codes
 from nni_strategies.space.search_space import Configuration
 
 _CHUNK = 65_536
 
+_Key = tuple[tuple[int, bool], ...]
+
 
 class Pool:
-    """Which members are left, and in which leaf each is.
+    """Which members are left, and which of them are inside a region.
 
     Parameters
     ----------
@@ -36,7 +39,8 @@ class Pool:
         self._configurations = configurations
         self._features = features
         self.left = np.ones(len(codes), dtype=bool)
-        self._leaf = np.zeros(len(codes), dtype=np.int32)
+        self._inside: dict[_Key, npt.NDArray[np.intp]] = {(): np.arange(len(codes))}
+        self._tree: LatentActionTree | None = None
         hashes = _row_hashes(codes)
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
@@ -68,28 +72,33 @@ class Pool:
         self.left[index[index >= 0]] = False
 
     def route(self, tree: LatentActionTree) -> None:
-        """Send every member down a tree that was learned anew."""
-        self._send(tree.root, np.arange(len(self.codes)))
-
-    def _send(self, node: Node, members: npt.NDArray[np.intp]) -> None:
-        if node.split is None:
-            self._leaf[members] = node.leaves[0]
-            return
-        chunks = (members[i : i + _CHUNK] for i in range(0, len(members), _CHUNK))
-        margins = [node.split.margin(self._features.transform(self.codes[chunk])) for chunk in chunks]
-        good = np.concatenate(margins) >= 0 if margins else np.zeros(0, dtype=bool)
-        for child, side in zip(node.children, (members[good], members[~good]), strict=True):
-            self._send(child, side)
+        """Send every member left down a tree that was learned anew, as far as it is asked for."""
+        self._tree = tree  # alive, so that the ids of its splits stay its own
+        self._inside = {(): np.flatnonzero(self.left)}
 
     def inside(self, node: Node) -> npt.NDArray[np.intp]:
         """Return the members left in a node of the routed tree."""
-        first, end = node.leaves
-        return np.flatnonzero(self.left & (self._leaf >= first) & (self._leaf < end))
+        members = self._members(node.path)
+        return members[self.left[members]]
+
+    def _members(self, path: tuple[tuple[Split, bool], ...]) -> npt.NDArray[np.intp]:
+        if _key(path) not in self._inside:
+            above, split = self._members(path[:-1]), path[-1][0]
+            chunks = (above[i : i + _CHUNK] for i in range(0, len(above), _CHUNK))
+            margins = [split.margin(self._features.transform(self.codes[chunk])) for chunk in chunks]
+            good = np.concatenate(margins) >= 0 if margins else np.zeros(0, dtype=bool)
+            self._inside[_key((*path[:-1], (split, True)))] = above[good]
+            self._inside[_key((*path[:-1], (split, False)))] = above[~good]
+        return self._inside[_key(path)]
 
     def chosen(self, codes: Codes) -> Codes:
         """Keep the rows that are members left."""
         index = self.find(codes)
         return codes[(index >= 0) & self.left[index]]
+
+
+def _key(path: tuple[tuple[Split, bool], ...]) -> _Key:
+    return tuple((id(split), good) for split, good in path)
 
 
 def _row_hashes(codes: Codes) -> npt.NDArray[np.uint64]:

@@ -14,6 +14,7 @@ from nni_strategies.space.parameters import Categorical, Codes
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
 _LARGEST = 1_000_000
+CODE_DIGITS = 9  # decimals to which codes are compared
 _ALLOWED = "a list of configurations, an array of codes [n, n_codes], or a .json, .jsonl or .npy file"
 
 
@@ -25,7 +26,8 @@ def load_pool(pool: Any, space: SearchSpace) -> tuple[Codes, list[Configuration]
     Raises
     ------
     InvalidArgument
-        The file cannot be read, the shape is wrong, a member is not of the space, or there are more than a million.
+        The file cannot be read, the shape is wrong, a member is not of the space, two members cannot be told apart, or
+        there are more than a million.
     """
     data = _read(Path(pool)) if isinstance(pool, (str, Path)) else pool
     if isinstance(data, np.ndarray):
@@ -37,7 +39,9 @@ def load_pool(pool: Any, space: SearchSpace) -> tuple[Codes, list[Configuration]
         raise InvalidArgument("pool", given, f"{_ALLOWED}, not {type(data).__name__}")
     if not 1 <= len(codes) <= _LARGEST:
         raise InvalidArgument("pool", len(codes), f"1 to {_LARGEST} configurations")
-    _, first = np.unique(codes, axis=0, return_index=True)
+    _, first, same = np.unique(np.round(codes, CODE_DIGITS), axis=0, return_index=True, return_inverse=True)
+    if not isinstance(data, np.ndarray):
+        _check_distinct(data, first[same.reshape(-1)], space)
     first.sort()
     return codes[first], None if isinstance(data, np.ndarray) else [dict(data[i]) for i in first]
 
@@ -53,6 +57,18 @@ def _read(path: Path) -> Any:
         raise InvalidArgument("pool", str(path), f"{_ALLOWED}; {found}") from None
     except (ValueError, EOFError, RecursionError) as error:
         raise InvalidArgument("pool", str(path), f"{_ALLOWED}: {error}") from None
+
+
+def _check_distinct(members: Any, twins: Any, space: SearchSpace) -> None:
+    """Refuse different members with one code: a search would take them for the same."""
+    for i in np.flatnonzero(twins != np.arange(len(twins))):
+        twin = int(twins[i])
+        if space.key(members[i]) != space.key(members[twin]):
+            allowed = (
+                f"told apart from pool[{twin}]: their numbers are too close for the range of their parameter, "
+                "or too far out in its tail"
+            )
+            raise InvalidArgument(f"pool[{i}]", dict(members[i]), allowed)
 
 
 def _encoded(members: list[Any] | tuple[Any, ...], space: SearchSpace) -> Codes:

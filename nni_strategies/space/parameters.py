@@ -95,6 +95,10 @@ class Categorical(Parameter):
     def sample_codes(self, rng: np.random.Generator, n: int) -> Codes:
         return rng.integers(self.size, size=(n, 1)).astype(np.float64)
 
+    def codes_at(self, u: Codes) -> Codes:
+        """Return the codes at quantiles in [0, 1) of the distribution over the values."""
+        return np.floor(u * self.size)
+
     def mutate_codes(self, codes: Codes, rng: np.random.Generator) -> Codes:
         if self.size == 1:
             return codes.copy()

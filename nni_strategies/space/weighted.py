@@ -18,7 +18,7 @@ class WeightedCategorical(Categorical):
     Parameters
     ----------
     weights
-        One probability a value; they are scaled to sum to 1. Mutations move uniformly, as for equal weights.
+        One probability a value; they are scaled to sum to 1. Mutations move uniformly to values of positive weight.
     """
 
     weights: tuple[float, ...] = ()
@@ -30,6 +30,18 @@ class WeightedCategorical(Categorical):
     def sample_codes(self, rng: np.random.Generator, n: int) -> Codes:
         probabilities = np.array(self.weights) / sum(self.weights)
         return rng.choice(self.size, size=(n, 1), p=probabilities).astype(np.float64)
+
+    def codes_at(self, u: Codes) -> Codes:
+        edges = np.cumsum(self.weights) / sum(self.weights)
+        return np.minimum(np.searchsorted(edges, u, side="right"), np.max(np.flatnonzero(self.weights))).astype(float)
+
+    def mutate_codes(self, codes: Codes, rng: np.random.Generator) -> Codes:
+        likely = np.array(self.weights) > 0  # the others are in the space, and never chosen blindly
+        moved = super().mutate_codes(codes, rng)
+        for row in np.flatnonzero(~likely[moved[:, 0].astype(int)]).tolist():
+            options = np.flatnonzero(likely & (np.arange(self.size) != codes[row, 0]))
+            moved[row, 0] = rng.choice(options) if len(options) else codes[row, 0]
+        return moved
 
     def describe(self) -> dict[str, Any]:
         return {**super().describe(), "weights": list(self.weights)}

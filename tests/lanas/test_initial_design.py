@@ -12,6 +12,7 @@ from nni_strategies.search.testing_spaces import SPACES
 from nni_strategies.space.distributions import Distribution
 from nni_strategies.space.parameters import Categorical, Numerical
 from nni_strategies.space.search_space import SearchSpace
+from nni_strategies.space.weighted import WeightedCategorical
 
 RANGE = Distribution("uniform", -5.0, 10.0)
 CUBE = SearchSpace(
@@ -26,6 +27,12 @@ def test_each_number_has_one_point_in_each_part_of_its_range_and_each_value_its_
         assert sorted(np.floor(40 * codes[:, column]).astype(int)) == list(range(40))
     counts = np.bincount(codes[:, 4].astype(int), minlength=3)
     assert counts.sum() == 40 and counts.max() - counts.min() <= 2
+
+
+def test_unequal_weights_are_followed():
+    weighted = WeightedCategorical("op", ("a", "b", "c", "d"), (), (0.75, 0.2, 0.05, 0.0))
+    codes = latin_hypercube(SearchSpace((weighted,)), np.random.default_rng(0), 40)
+    assert np.bincount(codes[:, 0].astype(int), minlength=4).tolist() == [30, 8, 2, 0]
 
 
 def test_columns_are_independent():

@@ -17,6 +17,7 @@ from nni_strategies.search.journal import Journal
 from nni_strategies.search.searcher import UniformPrior
 from nni_strategies.search.study import Study
 from nni_strategies.search.testing_spaces import SPACES
+from nni_strategies.space.from_json import space_from_json
 from nni_strategies.space.parameters import Categorical
 from nni_strategies.space.search_space import SearchSpace
 
@@ -130,6 +131,16 @@ def test_a_search_is_not_resumed_with_another_pool(tmp_path):
     np.save(pool, codes)
     with pytest.raises(JournalMismatch, match=r"search \(pool.sha256: was"):
         resume(str(pool))
+
+
+def test_members_that_cannot_be_told_apart_are_refused():
+    wide = space_from_json({"x": {"_type": "uniform", "_value": [0, 1000]}})
+    with pytest.raises(InvalidArgument, match=r"pool\[2\] = .*told apart from pool\[0\]"):
+        load_pool([{"x": 1e-7}, {"x": 1.0}, {"x": 3e-7}], wide)
+    normal = space_from_json({"x": {"_type": "normal", "_value": [0, 1]}})
+    with pytest.raises(InvalidArgument, match=r"pool\[1\] .*tail"):
+        load_pool([{"x": -8.0}, {"x": -6.0}], normal)
+    assert len(load_pool([{"x": 1.0}, {"x": 1}, {"x": 2}], wide)[0]) == 2  # 1.0 and 1 are the same
 
 
 def test_a_pool_of_any_space():
