@@ -68,19 +68,6 @@ def test_choices_are_drawn_uniformly(method, space):
     assert chisquare(counts).pvalue > 0.01
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_a_chain_forgets_where_it_began(seed):
-    space = choices(6, 3)
-    region, rng = linear(space, "++", seed=1), np.random.default_rng(seed)
-    inside = everything(space)[region.contains(everything(space))]
-    index = {row.tobytes(): i for i, row in enumerate(inside)}
-    counts = np.zeros(len(inside))
-    for _ in range(400):
-        for row in walk(region, inside[:1], fresh_all, rng):
-            counts[index[row.tobytes()]] += 1
-    assert chisquare(counts).pvalue > 0.001
-
-
 def test_subsets_are_drawn_uniformly_by_the_chain():
     space = SearchSpace((Subset("s", tuple(range(6)), 3), Subset("t", (0, 1, 2)), Categorical("c", tuple("abc"))))
     region, rng = linear(space, "+", seed=2), np.random.default_rng(0)
