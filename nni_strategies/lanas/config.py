@@ -75,7 +75,7 @@ class LaNASConfig(SearcherConfig):
         ``minmax`` (in [0, 1]) or ``none`` (raw; set `cp` to about a tenth of the highest metric).
     split
         ``ridge``: linear regression, the threshold is the mean prediction (LaNAS). ``kmeans_svm``: two clusters of
-        (features, value), an SVM as their boundary (LA-MCTS). ``svm``: an SVM on values above the median.
+        (features, value), an SVM as their boundary (LA-MCTS). ``svm``: an SVM on values above the median. SVMs take seconds beyond 1,000 results.
     ridge_lambda
         Penalty on the weights of the centred features.
     svm_kernel, svm_gamma
@@ -98,8 +98,8 @@ class LaNASConfig(SearcherConfig):
         ``ignore`` a failed trial (never proposed again), or learn it as the ``worst`` value so far.
     local_sampler
         Inside the region: ``gp`` (expected improvement of a Gaussian process over mutations of its best and, where
-        numbers are searched, a trust region around it), ``mutation`` (a mutation of its best) or ``uniform`` (the
-        paper).
+        numbers are searched, a trust region around it), ``mutation`` (a mutation of its best; better with
+        `stagnation` 0) or ``uniform`` (the paper).
     histogram
         Whether groups of choices with the same values also enter by how often each value is used.
     histogram_groups

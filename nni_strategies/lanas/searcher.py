@@ -3,9 +3,9 @@
 Wang, Xie, Li, Fonseca, Tian: Sample-Efficient Neural Architecture Search by Learning Actions for Monte Carlo Tree
 Search, 1906.06832 (TPAMI 2022); LA-MCTS: Wang, Fonseca, Tian, 2007.00708.
 
-Deviations from the paper in the default (``preset="paper"`` has none of them): ranks instead of raw metrics, fewer
-initial draws and earlier re-learning, histogram features, candidates bred from the region's best instead of uniform
-draws, chosen by a Gaussian process's expected improvement, and an escape from stagnation. The README of this folder
+Deviations from the paper in the default: ranks instead of raw metrics (in ``preset="paper"`` too), fewer initial draws
+and earlier re-learning, histogram features, candidates bred from the region's best instead of uniform draws, chosen by
+a Gaussian process's expected improvement, and an escape from stagnation. The README of this folder
 has the ablation and the list of the official code's defects that are not reproduced.
 """
 
