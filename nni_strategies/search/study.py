@@ -173,7 +173,9 @@ class Study:
         except Exception as error:
             self._complain("searcher errors", "%s raised %r", self.searcher.algorithm, error, exc_info=True)
             own = None
-        return own if own is not None else self._unseen.draw(self._by_key, rng)
+        if own is None:
+            return self._unseen.draw(self._by_key, rng)
+        return own if self.space.key(own) not in self._by_key else None  # a searcher that lost count is at its end
 
     # -- telling ----------------------------------------------------------------------------------
 
