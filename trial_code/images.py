@@ -14,6 +14,8 @@ from __future__ import annotations
 import io
 import itertools
 import os
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,9 +88,10 @@ def load_images(name: str, loading: Loading) -> Images:
     Raises
     ------
     InvalidArgument
-        An unknown kind, or more images held out than there are.
+        An unknown kind, a file that holds something else than images and their labels, more images held out than
+        there are, or a cutout larger than the image.
     DataMissing
-        The file or folder is not there.
+        The file or folder is not there, or a folder has no images where they should be.
     """
     kind, _, where = name.partition(":")
     if kind not in KINDS or not where:
@@ -108,9 +111,11 @@ class MemoryImages:
     def __init__(
         self, x_train: Array, y_train: Array, x_test: Array, y_test: Array, loading: Loading
     ) -> None:
+        _refuse_cutout(loading, int(x_train.shape[1]), int(x_train.shape[2]))
         n = len(x_train)
-        if not 0 <= loading.holdout < n:
-            raise InvalidArgument("holdout", loading.holdout, f"0 to {n - 1}, there are {n} training images")
+        if not 0 <= loading.holdout < n - 1:
+            allowed = f"0 to {n - 2}, there are {n} training images, and batch norm needs two"
+            raise InvalidArgument("holdout", loading.holdout, allowed)
         order = np.random.default_rng(loading.seed).permutation(n)
         train, held = order[loading.holdout :], order[: loading.holdout]
         x_valid, y_valid = (x_train[held], y_train[held]) if loading.holdout else (x_test, y_test)
@@ -172,13 +177,18 @@ class FolderImages:
         for part in ("train", "val"):
             if not (root / part).is_dir():
                 raise DataMissing(f"{root / part} is not a folder of class folders")
+        _refuse_cutout(loading, size, size)
         last = [T.ToTensor(), T.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
         erase = [T.RandomErasing(p=1.0, scale=((loading.cutout / size) ** 2,) * 2, ratio=(1, 1))]
         grow = [T.RandomResizedCrop(size), T.RandomHorizontalFlip(), T.ColorJitter(0.4, 0.4, 0.4)]
         crop = [T.Resize(size * 256 // 224), T.CenterCrop(size)]
-        self._train = ImageFolder(str(root / "train"), T.Compose(grow + last + (erase if loading.cutout else [])))
-        # Held out training images would need a second transform; folders bring a validation set of their own.
-        self._valid = ImageFolder(str(root / "val"), T.Compose(crop + last))
+        try:
+            self._train = ImageFolder(str(root / "train"), T.Compose(grow + last + (erase if loading.cutout else [])))
+            # Held out training images would need a second transform; folders bring a validation set of their own.
+            self._valid = ImageFolder(str(root / "val"), T.Compose(crop + last))
+        except FileNotFoundError as error:  # torchvision's for no class folder, and for one without images
+            hint = "train and val need a folder a class, with images in each; ILSVRC's flat val is to be sorted first"
+            raise DataMissing(f"{error} ({hint})") from None
         if self._train.classes != self._valid.classes:
             raise InvalidArgument("data", str(root), "the same class folders in train and val")
         self._loading = loading
@@ -213,6 +223,12 @@ class FolderImages:
         return self._batches(self._valid, train=False)
 
 
+def _refuse_cutout(loading: Loading, height: int, width: int) -> None:
+    if loading.cutout > min(height, width):
+        allowed = f"at most {min(height, width)}, the images have {height} by {width} pixels"
+        raise InvalidArgument("cutout", loading.cutout, allowed)
+
+
 def _on_device(x: Array, y: Array, device: str) -> Batch:
     images = torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2))).to(device)
     return images, torch.from_numpy(y.astype(np.int64)).to(device)
@@ -235,16 +251,46 @@ def _read_torchvision(kind: str, folder: Path) -> Arrays:
 
 
 def _read_npz(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as file:
-        if "x_train" in file:
-            return file["x_train"], file["y_train"], file["x_test"], file["y_test"]
-        needed = ("jpeg", "offsets", "labels", "split")
-        if any(key not in file for key in needed):
-            raise InvalidArgument("data", str(path), f"an .npz with the keys {list(needed)} or x_train … y_test")
-        labels, split = file["labels"], file["split"]
-        images = _decoded(path, file["jpeg"], file["offsets"])
-    train = split == 0
-    return images[train], labels[train], images[~train], labels[~train]
+    try:
+        file = np.load(path, allow_pickle=False)
+        keys = list(getattr(file, "files", ()))  # an .npy has none
+        whole, coded = ("x_train", "y_train", "x_test", "y_test"), ("jpeg", "offsets", "labels", "split")
+        needed = whole if "x_train" in keys else coded
+        if any(key not in keys for key in needed):
+            raise InvalidArgument("data", str(path), f"an .npz with the keys {list(whole)} or {list(coded)}")
+        with file:
+            arrays = [file[key] for key in needed]
+    except InvalidArgument:
+        raise
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise InvalidArgument("data", str(path), f"a whole .npz of plain arrays ({error})") from None
+    if needed is coded:
+        jpeg, offsets, labels, split = arrays
+        if not len(offsets) - 1 == len(labels) == len(split):
+            what = f"not {len(offsets)} offsets, {len(labels)} labels, {len(split)} split"
+            raise InvalidArgument("data", str(path), f"a label and a split an image, and one offset more, {what}")
+        images, train = _decoded(path, jpeg, offsets), split == 0
+        arrays = [images[train], labels[train], images[~train], labels[~train]]
+    x_train, y_train = _checked(path, "train", arrays[0], arrays[1])
+    x_test, y_test = _checked(path, "test", arrays[2], arrays[3])
+    if x_train.shape[1:] != x_test.shape[1:]:
+        both = f"{list(x_train.shape[1:])} and {list(x_test.shape[1:])}"
+        raise InvalidArgument("data", str(path), f"images of one size for training and test, not {both}")
+    return x_train, y_train, x_test, y_test
+
+
+def _checked(path: Path, part: str, x: Array, y: Array) -> tuple[Array, Array]:
+    """Return images and labels that can be trained on, the labels flat; refuse what would fail or mislead later."""
+    if x.ndim != 4 or x.shape[3] != 3 or x.dtype != np.uint8:
+        what = f"uint8 images [n, height, width, 3]; those for {part} are {x.dtype} {list(x.shape)}"
+        raise InvalidArgument("data", str(path), what)
+    labels = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y  # Keras stores them as a column
+    if labels.ndim != 1 or labels.dtype.kind not in "iu" or len(labels) != len(x) or not len(x):
+        what = f"an integer label an image; for {part} there are {len(x)} images, labels are {y.dtype} {list(y.shape)}"
+        raise InvalidArgument("data", str(path), what)
+    if labels.min() < 0:
+        raise InvalidArgument("data", str(path), f"labels from 0; one for {part} is {labels.min()}")
+    return x, labels
 
 
 def _decoded(path: Path, jpeg: Array, offsets: Array) -> Array:
@@ -259,11 +305,14 @@ def _decoded(path: Path, jpeg: Array, offsets: Array) -> Array:
     from PIL import Image
 
     data = jpeg.tobytes()
-    decoded = [
-        np.asarray(Image.open(io.BytesIO(data[a:b])).convert("RGB"))
-        for a, b in itertools.pairwise(offsets)
-    ]
-    images = np.stack(decoded)
+    try:
+        decoded = [
+            np.asarray(Image.open(io.BytesIO(data[a:b])).convert("RGB"))
+            for a, b in itertools.pairwise(offsets)
+        ]
+        images = np.stack(decoded)
+    except (OSError, ValueError, TypeError) as error:
+        raise InvalidArgument("data", str(path), f"JPEGs of one size between its offsets ({error})") from None
     cache.mkdir(parents=True, exist_ok=True)
     part = cache / f".{kept.name}.{os.getpid()}.npy"
     np.save(part, images)

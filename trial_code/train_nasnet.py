@@ -13,10 +13,12 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from torch.optim import swa_utils
 
 from nni_strategies.compat import load_torchvision
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
+from trial_code.checkpoint import resume, save
 from trial_code.images import Images, Loading, load_images
 from trial_code.measure import measure
 from trial_code.parameters import next_parameters
@@ -51,7 +54,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--epochs", type=int, help="full passes over the training images")
     p.add_argument("--width", type=int, help="channels of the first cells")
     p.add_argument("--cells", type=int, help="number of cells")
-    p.add_argument("--drop-path", type=float, help="drop-path probability at the last epoch, rising from 0")
+    p.add_argument("--drop-path", type=float, help="drop-path probability, rises linearly from 0: epoch / epochs of it")
     p.add_argument("--auxiliary", type=float, help="weight of the auxiliary head's loss, 0 for no head")
     p.add_argument("--ema", type=float, help="decay of the weights' moving average, 0 for none")
     p.add_argument("--holdout", type=int, help="training images held out for validation, 0: use the test set")
@@ -59,7 +62,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--lr", type=float, default=0.025)
     p.add_argument("--momentum", type=float, default=0.9)
     p.add_argument("--weight-decay", type=float, default=3e-4)
-    p.add_argument("--cutout", type=int, default=16, help="pixels, 0 for none")
+    p.add_argument("--cutout", type=int, default=16, help="side in pixels, 0 for none")
     p.add_argument("--amp", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on a CPU")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
     p.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
@@ -71,23 +74,43 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     for name, value in PRESETS[given.preset].items():
         if getattr(given, name) is None:
             setattr(given, name, value)
-    for name in ("epochs", "width", "cells", "batch_size", "threads"):
-        if getattr(given, name) < 1:
-            raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), "a positive integer")
-    for name in ("drop_path", "ema"):
-        if not 0 <= getattr(given, name) < 1:
-            raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), "at least 0, below 1")
-    if given.max_steps is not None and given.max_steps < 1:
-        raise InvalidArgument("--max-steps", given.max_steps, "a positive integer, or absent")
-    if given.auxiliary < 0:
-        raise InvalidArgument("--auxiliary", given.auxiliary, "at least 0")
+    refuse_bad(given)
     if given.device == "auto":
         given.device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif given.device.startswith("cuda") and not torch.cuda.is_available():
-        raise InvalidArgument("--device", given.device, "cpu: there is no GPU that torch can use here")
     if given.checkpoint is None and os.environ.get("NNI_OUTPUT_DIR"):
         given.checkpoint = Path(os.environ["NNI_OUTPUT_DIR"]) / "checkpoint.pt"
     return given
+
+
+def refuse_bad(given: argparse.Namespace) -> None:
+    """Raise `InvalidArgument` for the first option out of its range; comparisons are such that NaN is refused."""
+    ranges: dict[str, tuple[Callable[[Any], bool], str]] = {
+        **dict.fromkeys(("epochs", "width", "threads"), (lambda v: v >= 1, "a positive integer")),
+        "cells": (lambda v: v >= 3, "at least 3, one for each of the three stages"),
+        "batch_size": (lambda v: v >= 2, "at least 2, batch norm cannot do with one image"),
+        "max_steps": (lambda v: v is None or v >= 1, "a positive integer, or absent"),
+        **dict.fromkeys(("holdout", "cutout", "workers"), (lambda v: v >= 0, "at least 0")),
+        **dict.fromkeys(("drop_path", "ema", "momentum"), (lambda v: 0 <= v < 1, "at least 0, below 1")),
+        "lr": (lambda v: 0 < v < math.inf, "a finite number above 0"),
+        **dict.fromkeys(("auxiliary", "weight_decay"), (lambda v: 0 <= v < math.inf, "a finite number, at least 0")),
+        "seed": (lambda v: 0 <= v < 2**32, "0 to 4294967295"),
+        "device": (lambda v: re.fullmatch(r"auto|cpu|cuda(:\d+)?", v) is not None, "auto, cpu, cuda or cuda:NUMBER"),
+    }
+    for name, (fits, allowed) in ranges.items():
+        if not fits(getattr(given, name)):
+            raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), allowed)
+    if given.device.startswith("cuda"):
+        number, there = int(given.device[5:] or 0), torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if number >= there:
+            raise InvalidArgument("--device", given.device, f"cpu, or a GPU that torch can use here; there are {there}")
+
+
+def recipe_of(given: argparse.Namespace, images: Images) -> dict[str, Any]:
+    """Return what shapes the model and its training, plain values; a checkpoint is taken up with the same only."""
+    names = ("epochs", "lr", "momentum", "weight_decay", "batch_size", "width", "cells", "auxiliary", "drop_path")
+    recipe = {name: getattr(given, name) for name in (*names, "ema", "cutout", "holdout", "seed")}
+    options = {f"--{name.replace('_', '-')}": value for name, value in recipe.items()}
+    return {**options, "classes of --data": images.n_classes, "image shape of --data": list(images.input_shape)}
 
 
 def read_architecture(path: Path | None) -> dict[str, Any]:
@@ -137,6 +160,8 @@ def space_arguments(given: argparse.Namespace, images: Images) -> dict[str, Any]
     The "imagenet" stem divides height and width by 8 before the first cell; images of up to 64 pixels get "cifar".
     """
     family = "imagenet" if images.input_shape[1] > 64 else "cifar"
+    if family == "imagenet" and given.width % 2:
+        raise InvalidArgument("--width", given.width, "even, for images of more than 64 pixels: their stem halves it")
     return {
         "width": (given.width,),
         "num_cells": (given.cells,),
@@ -157,6 +182,12 @@ def fit_heads(model: Any, given: argparse.Namespace, images: Images) -> Any:
         channels = len(model.stages[2][0].output_node_indices) * given.width * 4
         model.auxiliary_head = nasnet.AuxiliaryHead(channels, images.n_classes, dataset=model.dataset)
         model.auxiliary_loss = True
+        # The hub's head fits one size of image a stem; from others the cell's output is pooled to what that size gives.
+        size, side = (32, 8) if model.dataset == "cifar" else (224, 7)
+        if images.input_shape[1:] != (size, size):
+            model.auxiliary_head.features[1] = nn.Sequential(
+                nn.AdaptiveAvgPool2d(side), model.auxiliary_head.features[1]
+            )
     return model
 
 
@@ -169,14 +200,6 @@ def evaluate(model: nn.Module, images: Images, max_steps: int | None) -> float:
             right += int((model(x).argmax(1) == y).sum())
             total += len(y)
     return right / max(1, total)
-
-
-def save(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint so that a kill leaves the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    torch.save(state, part)
-    os.replace(part, path)
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:
@@ -226,10 +249,13 @@ def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[st
 
     # The auxiliary head exists in training only; it is no cost of the network.
     optimizer = torch.optim.SGD(
-        model.parameters(), given.lr, momentum=given.momentum, weight_decay=given.weight_decay, nesterov=True
+        model.parameters(),
+        given.lr,
+        momentum=given.momentum,
+        weight_decay=given.weight_decay,
+        nesterov=given.momentum > 0,  # there is none without momentum
     )
     steps = min(images.steps_per_epoch, given.max_steps or sys.maxsize)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=given.epochs * steps)
     averaged = None
     if given.ema:
         decay: Any = swa_utils.get_ema_multi_avg_fn(given.ema)  # type: ignore[no-untyped-call]  # torch has no types here
@@ -239,10 +265,11 @@ def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[st
     precision = torch.float16 if kind == "cuda" else torch.bfloat16
     loss_of = nn.CrossEntropyLoss()
 
-    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
+    parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scaler": scaler}
     if averaged is not None:
         parts["averaged"] = averaged
-    first_epoch, best, spent = resume(given.checkpoint, parts, sample, given.device)
+    recipe = recipe_of(given, images)
+    first_epoch, best, spent = resume(given.checkpoint, parts, sample, recipe, given.device)
 
     accuracy = None
     for epoch in range(first_epoch, given.epochs):
@@ -250,10 +277,13 @@ def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[st
         if given.drop_path:
             model.set_drop_path_prob(given.drop_path * epoch / given.epochs)
         model.train()
-        total_loss = 0.0
+        total_loss = torch.zeros((), dtype=torch.float64, device=given.device)  # a float would wait for every step
         for step, (x, y) in enumerate(images.train_batches(epoch)):
             if step >= steps:
                 break
+            # Of the place alone, not of a state: --max-steps may differ after a resume.
+            done = (epoch * steps + step) / (given.epochs * steps)
+            optimizer.param_groups[0]["lr"] = given.lr * (1 + math.cos(math.pi * done)) / 2
             with torch.autocast(kind, dtype=precision, enabled=given.amp):
                 out = model(x)
                 logits, extra = out if isinstance(out, tuple) else (out, None)
@@ -266,52 +296,25 @@ def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[st
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             scaler.step(optimizer)
             scaler.update()
-            schedule.step()
             if averaged is not None:
                 averaged.update_parameters(model)
-            total_loss += float(loss.detach())
+            total_loss += loss.detach()
         spent += time.monotonic() - started
         accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
         best = max(best, accuracy)
-        line = {"default": accuracy, "train_loss": total_loss / steps, "seconds": spent}
+        line = {"default": accuracy, "train_loss": float(total_loss) / steps, "seconds": spent}
         nni.report_intermediate_result(line)
         if given.checkpoint is not None:
             states = {name: part.state_dict() for name, part in parts.items()}
             cuda = torch.cuda.get_rng_state(given.device) if kind == "cuda" else None
-            done = {"epoch": epoch + 1, "best": best, "spent": spent, "sample": sample}
-            save(given.checkpoint, {**states, **done, "rng": torch.get_rng_state(), "cuda_rng": cuda})
+            so_far = {"epoch": epoch + 1, "best": best, "spent": spent, "sample": sample, "recipe": recipe}
+            save(given.checkpoint, {**states, **so_far, "rng": torch.get_rng_state(), "cuda_rng": cuda})
 
     if accuracy is None:  # the checkpoint was one of finished training
         accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
     result = {"default": accuracy, "accuracy": accuracy, "best_epoch_accuracy": best, "train_seconds": spent, **cost}
     nni.report_final_result(result)
     return result
-
-
-def resume(
-    path: Path | None, parts: dict[str, Any], sample: dict[str, Any], device: str
-) -> tuple[int, float, float]:
-    """Load a checkpoint of the same architecture when there is one.
-
-    Returns
-    -------
-    tuple[int, float, float]
-        Epochs done, best accuracy so far, seconds of training so far.
-    """
-    if path is None or not path.exists():
-        return 0, 0.0, 0.0
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state.get("sample") != sample:
-        raise InvalidArgument("--checkpoint", str(path), "a checkpoint of this architecture; it holds another one")
-    for name, part in parts.items():
-        if name not in state:
-            raise InvalidArgument("--checkpoint", str(path), f"a checkpoint with {name}; it was made without")
-        part.load_state_dict(state[name])
-    torch.set_rng_state(state["rng"])
-    if state["cuda_rng"] is not None and device.startswith("cuda"):
-        torch.cuda.set_rng_state(state["cuda_rng"], device)
-    print(json.dumps({"resumed": str(path), "epoch": state["epoch"]}), flush=True)
-    return int(state["epoch"]), float(state["best"]), float(state["spent"])
 
 
 if __name__ == "__main__":

@@ -147,9 +147,85 @@ def test_bad_names_are_refused(tmp_path, name, error, words):
         load_images(name.format(tmp=tmp_path), Loading())
 
 
+def test_labels_in_a_column_are_labels(tmp_path, decoded_file, pixels):
+    x, y = pixels
+    np.savez(tmp_path / "column.npz", x_train=x[:30], y_train=y[:30, None], x_test=x[30:], y_test=y[30:, None])
+    flat, column = (load_images(f"npz:{path}", Loading(holdout=0)) for path in (decoded_file, tmp_path / "column.npz"))
+    assert torch.equal(flat._train[1], column._train[1]) and column.n_classes == 4
+
+
+def changed(arrays, **changes):
+    return {name: array for name, array in {**arrays, **changes}.items() if array is not None}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: changed(a, y_train=None, x_test=None, y_test=None), "y_test"),
+        (lambda a: changed(a, x_train=a["x_train"].transpose(0, 3, 1, 2)), r"train are uint8 \[30, 3, 32, 32\]"),
+        (lambda a: changed(a, x_test=a["x_test"] / 255), "test are float64"),
+        (lambda a: changed(a, y_train=a["y_train"][:-1]), r"30 images, labels are int64 \[29\]"),
+        (lambda a: changed(a, y_test=np.eye(4)[a["y_test"]]), r"float64 \[10, 4\]"),
+        (lambda a: changed(a, y_train=a["y_train"] - 1), "labels from 0; one for train is -1"),
+        (lambda a: changed(a, x_test=a["x_test"][:0], y_test=a["y_test"][:0]), "0 images"),
+        (lambda a: changed(a, x_test=a["x_test"][:, 1:]), r"one size .* not \[32, 32, 3\] and \[31, 32, 3\]"),
+        (lambda a: changed(a, y_train=a["y_train"].astype(object)), "plain arrays"),
+    ],
+    ids=["keys", "channels-first", "floats", "lengths", "one-hot", "negative", "empty", "sizes", "objects"],
+)
+def test_arrays_that_are_no_labelled_images_are_refused(tmp_path, decoded_file, change, words):
+    with np.load(decoded_file) as file:
+        arrays = dict(file)
+    np.savez(tmp_path / "bad.npz", **change(arrays))
+    with pytest.raises(InvalidArgument, match=words):
+        load_images(f"npz:{tmp_path / 'bad.npz'}", Loading(holdout=0))
+
+
+@pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04 cut off"], ids=["empty", "text", "truncated"])
+def test_a_file_that_is_no_npz_is_refused(tmp_path, content):
+    path = tmp_path / "bad.npz"
+    path.write_bytes(content)
+    with pytest.raises(InvalidArgument, match=str(path)):
+        load_images(f"npz:{path}", Loading())
+
+
+def test_jpegs_that_do_not_fit_their_labels_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("NNI_STRATEGIES_CACHE", str(tmp_path / "cache"))
+    arrays = {"jpeg": np.zeros(20, np.uint8), "offsets": np.array([0, 10, 20]), "split": np.array([0, 1])}
+    np.savez(tmp_path / "a.npz", **arrays, labels=np.arange(3))
+    with pytest.raises(InvalidArgument, match="3 offsets, 3 labels, 2 split"):
+        load_images(f"npz:{tmp_path / 'a.npz'}", Loading())
+    np.savez(tmp_path / "b.npz", **arrays, labels=np.arange(2))
+    with pytest.raises(InvalidArgument, match="JPEGs"):
+        load_images(f"npz:{tmp_path / 'b.npz'}", Loading())
+
+
+def test_a_cutout_larger_than_the_image_is_refused(tmp_path, decoded_file):
+    with pytest.raises(InvalidArgument, match="cutout = 33: at most 32"):
+        load_images(f"npz:{decoded_file}", Loading(holdout=0, cutout=33))
+    for part in ("train", "val"):
+        (tmp_path / part).mkdir()
+    with pytest.raises(InvalidArgument, match="cutout = 225: at most 224"):
+        load_images(f"imagenet:{tmp_path}", Loading(cutout=225))
+
+
+def test_imagenet_folders_without_classes_or_images_are_refused(tmp_path):
+    for name in ("train/ant", "train/bee", "val"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "train/ant/0.JPEG").touch()
+    with pytest.raises(DataMissing, match=r"bee.*a folder a class"):
+        load_images(f"imagenet:{tmp_path}", Loading())
+    (tmp_path / "train/bee/0.JPEG").touch()
+    (tmp_path / "val/0.JPEG").touch()  # as ILSVRC ships it
+    with pytest.raises(DataMissing, match=r"val.*flat"):
+        load_images(f"imagenet:{tmp_path}", Loading())
+
+
 def test_bad_holdout_and_bad_file_are_refused(tmp_path, decoded_file):
     with pytest.raises(InvalidArgument, match="holdout = 30"):
         load_images(f"npz:{decoded_file}", Loading(holdout=30))
+    with pytest.raises(InvalidArgument, match="holdout = 29: 0 to 28"):  # one image is left
+        load_images(f"npz:{decoded_file}", Loading(holdout=29))
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     with pytest.raises(InvalidArgument, match="jpeg"):
         load_images(f"npz:{tmp_path / 'other.npz'}", Loading())

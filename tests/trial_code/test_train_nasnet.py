@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from nni_strategies.errors import InvalidArgument
 from trial_code import train_nasnet
@@ -91,12 +93,178 @@ def test_bad_input_exits_with_2_before_any_work(arguments, tmp_path):
     assert "Traceback" not in run.stderr
 
 
-def test_bad_options_name_field_and_range(arguments):
-    with pytest.raises(InvalidArgument, match="--epochs = 0: a positive integer"):
-        train_nasnet.options([*arguments, "--epochs", "0"])
-    with pytest.raises(InvalidArgument, match="--ema = 1"):
-        train_nasnet.options([*arguments, "--ema", "1"])
-    with pytest.raises(InvalidArgument, match="--max-steps = 0"):  # not the same as no limit
-        train_nasnet.options([*arguments, "--max-steps", "0"])
-    with pytest.raises(InvalidArgument, match=r"--auxiliary = -0\.4"):
-        train_nasnet.options([*arguments, "--auxiliary", "-0.4"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--epochs 0", "--epochs = 0: a positive integer"),
+        ("--cells 2", "--cells = 2: at least 3"),
+        ("--ema 1", "--ema = 1"),
+        ("--max-steps 0", "--max-steps = 0"),  # not the same as no limit
+        ("--auxiliary -0.4", r"--auxiliary = -0\.4"),
+        ("--auxiliary nan", "--auxiliary = NaN"),
+        ("--lr -1", r"--lr = -1\.0"),
+        ("--lr nan", "--lr = NaN"),
+        ("--lr inf", "--lr = Infinity"),
+        ("--momentum 1", r"--momentum = 1\.0"),
+        ("--weight-decay -1", "--weight-decay = -1"),
+        ("--seed -5", "--seed = -5"),
+        ("--batch-size 1", "--batch-size = 1: at least 2"),
+        ("--cutout -1", "--cutout = -1"),
+        ("--workers -1", "--workers = -1"),
+        ("--device tpu", '--device = "tpu": auto, cpu, cuda'),
+        ("--device cuda:99", "--device = .cuda:99.: cpu, or a GPU"),
+    ],
+)
+def test_bad_options_name_field_and_range(arguments, words, message):
+    with pytest.raises(InvalidArgument, match=message):
+        train_nasnet.options([*arguments, *words.split()])
+
+
+# -- the loop, with a network that takes no time ---------------------------------------------------
+
+
+class Tiny(nn.Module):
+    """As the script sees the hub's network; it notes its drop-path probabilities."""
+
+    def __init__(self, width=2):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, width, 9, 9), nn.BatchNorm2d(width), nn.Flatten(), nn.LazyLinear(12))
+        self.layers(torch.zeros(2, 3, 32, 32))
+        self.drop_path = []
+
+    def set_drop_path_prob(self, value):
+        self.drop_path.append(value)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@pytest.fixture
+def tiny(arguments):
+    def train(*words):
+        given = train_nasnet.options([*arguments, "--auxiliary", "0", *words])
+        torch.manual_seed(given.seed)
+        model = Tiny(given.width)
+        result = train_nasnet.train(model, train_nasnet.open_images(given), given, {"a": "b"})
+        return model, result
+
+    return train
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("--epochs 4", "--lr 0.2", "--momentum 0.5", "--weight-decay 0", "--batch-size 4", "--ema 0", "--width 3"),
+        *("--cells 4", "--auxiliary 0.4", "--drop-path 0", "--cutout 0", "--holdout 8", "--seed 1"),
+    ],
+)
+def test_other_options_than_the_checkpoints_are_refused(tiny, tmp_path, change):
+    path = tmp_path / "c.pt"
+    tiny("--epochs", "1", "--checkpoint", str(path))
+    before = path.read_bytes()
+    with pytest.raises(InvalidArgument, match=rf"{change.split()[0]} = .*the same as before.*c\.pt was made with"):
+        tiny("--epochs", "1", "--checkpoint", str(path), *change.split())
+    assert path.read_bytes() == before
+
+
+def test_another_class_count_than_the_checkpoints_is_refused(tiny, tmp_path):
+    tiny("--epochs", "1", "--checkpoint", str(tmp_path / "c.pt"))
+    with np.load(tmp_path / "data.npz") as file:
+        np.savez(tmp_path / "data.npz", **{**dict(file), "y_train": file["y_train"] % 5, "y_test": file["y_test"] % 5})
+    with pytest.raises(InvalidArgument, match=r"classes of --data = 5: .*made with 12"):
+        tiny("--epochs", "1", "--checkpoint", str(tmp_path / "c.pt"))
+
+
+def test_the_learning_rate_goes_on_where_it_was(tiny, tmp_path, monkeypatch):
+    rates, step = [], torch.optim.SGD.step
+
+    def noted(self, *rest):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *rest)
+
+    monkeypatch.setattr(torch.optim.SGD, "step", noted)
+    save = train_nasnet.save
+    path = tmp_path / "c.pt"
+    words = ("--epochs", "2", "--lr", "0.1", "--checkpoint", str(path))
+
+    def save_once(where, state):
+        if state["epoch"] == 1:
+            save(where, state)
+
+    monkeypatch.setattr(train_nasnet, "save", save_once)
+    tiny(*words)
+    assert rates == pytest.approx([0.05 * (1 + np.cos(np.pi * k / 4)) for k in range(4)])
+    rates.clear()
+    tiny(*words, "--max-steps", "4", "--workers", "0")  # what may differ: the second half, in twice as many steps
+    assert rates == pytest.approx([0.05 * (1 + np.cos(np.pi * k / 8)) for k in range(4, 8)])
+
+
+def cut_in_half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        cut_in_half,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_text("no checkpoint"),
+        lambda path: torch.save({"model": {}}, path),
+        lambda path: torch.save([1], path),
+        lambda path: torch.save({**torch.load(path, weights_only=True), "model": {}}, path),
+    ],
+    ids=["truncated", "empty", "text", "foreign", "list", "weights"],
+)
+def test_a_file_that_is_no_checkpoint_is_refused(tiny, tmp_path, spoil):
+    path = tmp_path / "c.pt"
+    tiny("--epochs", "1", "--checkpoint", str(path))
+    spoil(path)
+    with pytest.raises(InvalidArgument, match=r"--checkpoint = .*c\.pt"):
+        tiny("--epochs", "1", "--checkpoint", str(path))
+
+
+def test_drop_path_rises_as_the_help_says(tiny, capsys):
+    model, _ = tiny("--epochs", "3", "--ema", "0")
+    assert model.drop_path == pytest.approx([0, 0.1, 0.2])  # of the fixture's 0.3
+    with pytest.raises(SystemExit):
+        train_nasnet.options(["--help"])
+    assert "epoch / epochs of it" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_loss_is_read_once_an_epoch(tiny, monkeypatch):
+    reads, read = [], torch.Tensor.__float__
+    monkeypatch.setattr(torch.Tensor, "__float__", lambda self: reads.append(1) or read(self))
+    tiny("--epochs", "2", "--ema", "0", "--max-steps", "3")
+    assert len(reads) == 2
+
+
+def test_there_may_be_no_momentum(tiny):
+    assert 0 <= tiny("--epochs", "1", "--momentum", "0")[1]["accuracy"] <= 1
+
+
+# -- the auxiliary head ----------------------------------------------------------------------------
+
+
+def network(arguments, size, **changes):
+    given = train_nasnet.options([*arguments, "--width", "2"])
+    images = SimpleNamespace(input_shape=(3, size, size), n_classes=12)
+    vars(given).update(changes)
+    return train_nasnet.build(train_nasnet.read_architecture(given.arch), given, images)
+
+
+@pytest.mark.parametrize("size", [16, 28, 64, 65, 128])
+def test_the_auxiliary_head_takes_images_of_any_size(arguments, size):
+    logits, extra = network(arguments, size).train()(torch.randn(2, 3, size, size))
+    assert logits.shape == extra.shape == (2, 12)
+
+
+@pytest.mark.parametrize("size", [32, 224])
+def test_the_auxiliary_head_is_the_hubs_where_that_fits(arguments, size):
+    model = network(arguments, size).train()
+    assert isinstance(model.auxiliary_head.features[1], nn.AvgPool2d)
+    assert model(torch.randn(2, 3, size, size))[1].shape == (2, 12)
+
+
+def test_a_width_that_the_stem_cannot_halve_is_refused(arguments):
+    with pytest.raises(InvalidArgument, match="--width = 3: even"):
+        network(arguments, 65, width=3)
