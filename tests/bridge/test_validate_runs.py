@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from nni_strategies.bridge.validate import validate_config
 from nni_strategies.cli import build
 
+pytestmark = pytest.mark.timeout(60)  # NNI is imported, 2 s on an idle machine
+
 LONG = "a" * 300
 PATHS = ("~nosuchuser/x", "a\0b", f"{LONG}/x")
 

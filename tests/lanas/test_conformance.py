@@ -7,6 +7,8 @@ import pytest
 from nni_strategies.lanas import LaNASConfig, LaNASSearcher
 from nni_strategies.search.testing import MakeSearcher, SearcherConformance
 
+pytestmark = pytest.mark.timeout(60)  # some of them make hundreds of proposals, or start a process
+
 
 class TestDefault(SearcherConformance):
     n_without_duplicate = 250

@@ -19,6 +19,8 @@ from nni_strategies.space.distributions import Distribution
 from nni_strategies.space.parameters import Categorical, Condition, Numerical
 from nni_strategies.space.search_space import SearchSpace
 
+pytestmark = pytest.mark.timeout(60)  # dozens of proposals that climb a surrogate
+
 Objective = Callable[[dict[str, Any]], float]
 
 

@@ -15,6 +15,8 @@ from torch import nn
 from nni_strategies.errors import InvalidArgument
 from trial_code import train_nasnet
 
+pytestmark = pytest.mark.timeout(60)  # torch is imported, and networks are trained
+
 OPERATIONS = ("sep_conv_3x3", "max_pool_3x3", "skip_connect", "conv_1x1")
 
 
@@ -71,7 +73,6 @@ def test_interrupted_training_goes_on_as_if_it_had_not_been(arguments, tmp_path,
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(30)
 def test_the_checkpoint_of_another_architecture_is_refused(arguments, tmp_path):
     path = tmp_path / "c.pt"
     train_nasnet.main([*arguments, "--epochs", "1", "--checkpoint", str(path)])
@@ -82,7 +83,6 @@ def test_the_checkpoint_of_another_architecture_is_refused(arguments, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(30)
 def test_bad_input_exits_with_2_before_any_work(arguments, tmp_path):
     broken = {**architecture(), "normal/op_2_0": "conv_9x9"}
     (tmp_path / "arch.json").write_text(json.dumps(broken))
