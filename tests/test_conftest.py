@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(60)  # runs pytest
+
 CONFTEST = Path(__file__).with_name("conftest.py")
 TESTS = """
 import os, pathlib, pytest
-
-pytestmark = pytest.mark.timeout(60)  # runs pytest
 def test_table(data): pass
 def test_tool(): pytest.skip("needs sshd")
 def test_gpu(): pytest.skip("needs a GPU")
