@@ -18,6 +18,8 @@ from nni_strategies.space.search_space import SearchSpace
 
 Array = npt.NDArray[np.float64]
 
+CODE_DIGITS = 9  # decimals to which codes are compared
+
 _ROUNDS = 4
 # Shares of a round: one change, two changes, crossover (a third of it mutated); the rest is drawn from the prior.
 _ONE, _TWO, _CROSS = 0.60, 0.25, 0.10
@@ -72,7 +74,7 @@ def collect(
 
 def row_keys(codes: Codes) -> list[bytes]:
     """Return one key a row, equal for codes that are equal up to rounding."""
-    rounded = np.round(codes, 9) + 0.0  # no negative zero
+    rounded = np.round(codes, CODE_DIGITS) + 0.0  # no negative zero
     return [blake2b(row.tobytes(), digest_size=16).digest() for row in rounded]
 
 

@@ -75,8 +75,8 @@ class LaNASConfig(SearcherConfig):
         ``minmax`` (in [0, 1]) or ``none`` (raw; set `cp` to about a tenth of the highest metric).
     split
         ``ridge``: linear regression, the threshold is the mean prediction (LaNAS). ``kmeans_svm``: two clusters of
-        (features, value), an SVM as their boundary (LA-MCTS). ``svm``: an SVM on values above the median. SVMs take
-        seconds beyond 1,000 results.
+        (features, value), an SVM as their boundary (LA-MCTS). ``svm``: an SVM on values above the median. SVMs are
+        slow where there are many results.
     ridge_lambda
         Penalty on the weights of the centred features.
     svm_kernel, svm_gamma

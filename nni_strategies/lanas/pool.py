@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nni_strategies.lanas.candidates import CODE_DIGITS
 from nni_strategies.lanas.features import Features
 from nni_strategies.lanas.splits import Split
 from nni_strategies.lanas.tree import LatentActionTree, Node
@@ -103,7 +104,7 @@ def _key(path: tuple[tuple[Split, bool], ...]) -> _Key:
 
 def _row_hashes(codes: Codes) -> npt.NDArray[np.uint64]:
     # Multiply-and-add over the bit patterns of the rounded codes; equality is checked afterwards.
-    bits = np.ascontiguousarray(np.round(codes, 9) + 0.0).view(np.uint64)
+    bits = np.ascontiguousarray(np.round(codes, CODE_DIGITS) + 0.0).view(np.uint64)
     out = np.zeros(len(codes), dtype=np.uint64)
     for column in range(bits.shape[1]):
         out = (out ^ (bits[:, column] >> np.uint64(17)) ^ bits[:, column]) * np.uint64(0x9E3779B97F4A7C15)

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument, InvalidConfiguration
+from nni_strategies.lanas.candidates import CODE_DIGITS
 from nni_strategies.space.parameters import Categorical, Codes
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
 _LARGEST = 1_000_000
-CODE_DIGITS = 9  # decimals to which codes are compared
 _ALLOWED = "a list of configurations, an array of codes [n, n_codes], or a .json, .jsonl or .npy file"
 
 

@@ -30,7 +30,7 @@ def read_events(path: Path) -> list[Event]:
 def _problem(event: Event, *, first: bool) -> str | None:
     """Say what a report cannot make sense of in an event; None for nothing."""
     kind = event["event"]
-    if "time" in event and not _is_number(event["time"]):
+    if "time" in event and not is_plain_number(event["time"]):
         return "the time is no number"
     if first:
         return None if isinstance(event.get("config", {}), Mapping) else "the config is no JSON object"
@@ -44,7 +44,7 @@ def _problem(event: Event, *, first: bool) -> str | None:
         return "is 'proposed' in a phase that is no text"
     if kind == "issued" and event.get("parameter_id") is not None and not _is_integer(event["parameter_id"]):
         return "is 'issued' with a parameter_id that is no integer"
-    if kind == "finished" and not _is_number(event.get("value")):
+    if kind == "finished" and not is_plain_number(event.get("value")):
         return "is 'finished' without a finite value"
     if kind in ("finished", "failed") and not isinstance(event.get("metrics", {}), Mapping):
         return "has metrics that are no JSON object"
@@ -55,10 +55,3 @@ def _problem(event: Event, *, first: bool) -> str | None:
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    try:
-        return is_plain_number(value)
-    except OverflowError:  # an integer of hundreds of digits
-        return False

@@ -33,8 +33,11 @@ class Outcome:
 
 
 def is_plain_number(value: Any) -> bool:
-    """Whether `value` is a finite number as a journal has it."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether `value` is a finite number as a journal has it; an integer of hundreds of digits is none."""
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def read_metric(metric: Any, *, maximize: bool = True) -> Outcome:

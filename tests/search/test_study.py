@@ -243,6 +243,7 @@ def test_another_search_is_refused_with_the_difference(tmp_path: Path) -> None:
         {"event": "finished", "trial": -1, "value": 1.0},
         {"event": "finished", "trial": 0, "value": None},
         {"event": "finished", "trial": 0, "value": "abc"},
+        {"event": "finished", "trial": 0, "value": 10**400},
         {"event": "finished", "trial": 0, "value": float("nan")},
         {"event": "proposed", "trial": 2, "configuration": {**dict.fromkeys(FLAT.labels, "none"), "op_0": "?"}},
         {"event": "proposed", "trial": 2, "configuration": dict.fromkeys([*FLAT.labels, "more"], "none")},
