@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 
 from experiments.benchmarks import common, svg
-from experiments.benchmarks.functions import FUNCTIONS, METHODS
+from experiments.benchmarks.functions_cases import FUNCTIONS, METHODS
 
 Rows = list[dict[str, str]]
 
 _PLOTTED = ("LaNAS", "no tree", "tree, uniform draws", "random search", "NNI TPE")
 _OPTIMA = {"Hartmann-6": -3.32237}
 _MOST_MS = 100.0
-
-
-def write(csv: Path) -> None:
-    """Write ``.md`` and ``.svg`` beside the CSV."""
-    rows = common.read_rows(csv)
-    common.write_results(csv, table(rows), plot(rows))
+_Y_RANGE = (1e-4, 1e1)
 
 
 def curves(rows: Rows, method: str, name: str) -> npt.NDArray[np.float64]:
@@ -95,21 +88,25 @@ def _mark(good: bool) -> str:
 
 
 def plot(rows: Rows) -> str:
-    """Return the median distance to the minimum against evaluations as SVG, one panel a function.
+    """Return the distance to the minimum against evaluations as SVG, one panel a function: median and quartiles.
 
     Distances are divided by that of random search at the end, so that one axis serves all functions.
     """
-    panels = {}
+    panels, bands, seeds = {}, {}, []
     methods = [*_PLOTTED, *(name for name in METHODS if name.startswith("Optuna"))]
     for name, function in FUNCTIONS.items():
-        panel = {}
+        panel, band = {}, {}
         blind = curves(rows, "random search", name)
         unit = float(np.median(blind[:, -1])) - _OPTIMA.get(name, 0.0) if len(blind) else 1.0
         for method in methods:
             lowest = curves(rows, method, name)
             if len(lowest):
-                gap = np.maximum(np.median(lowest, axis=0) - _OPTIMA.get(name, 0.0), 0.0) / unit
+                seeds.append(len(lowest))
+                told = [np.median(lowest, axis=0), *np.percentile(lowest, [25, 75], axis=0)]
+                gap, low, high = (np.maximum(values - _OPTIMA.get(name, 0.0), 0.0) / unit for values in told)
                 panel[method] = [(n + 1.0, float(gap[n])) for n in range(function.evaluations)]
-        panels[name] = panel
+                band[method] = [(n + 1.0, float(low[n]), float(high[n])) for n in range(function.evaluations)]
+        panels[name], bands[name] = panel, band
     title = "distance to the minimum (random: 1)"
-    return svg.log_curves(panels, "evaluations", title, (1e-4, 1e1))
+    note = f"{common.band_note(seeds)} What is below {_Y_RANGE[0]:g} is drawn there."
+    return svg.log_curves(panels, "evaluations", title, _Y_RANGE, bands=bands, note=note)

@@ -10,10 +10,12 @@ processor time (the clock's on an idle machine), without torch and nni.nas.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -75,13 +77,16 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure every module and write the results anew."""
-    RESULTS.unlink(missing_ok=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    common.add_results_option(parser, RESULTS)
+    results = parser.parse_args(argv).results
     rows = [measure(module) for module in MODULES]
+    results.unlink(missing_ok=True)  # only now: a measurement that failed takes nothing away
     for row in rows:
-        common.append_row(RESULTS, row)
-    RESULTS.with_suffix(".md").write_text(table(rows))
+        common.append_row(results, row)
+    results.with_suffix(".md").write_text(table(rows))
     print(table(rows))
 
 

@@ -28,6 +28,8 @@ choices. After them LaNAS, local search and regularized evolution were within 0.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,9 +40,12 @@ from nni_strategies.lanas.searcher import LaNASSearcher
 from nni_strategies.search.baselines import LocalSearch, RandomSearch, RegularizedEvolution
 from search_spaces.nasnet_synthetic import SyntheticNASNet, space
 
+Rows = list[dict[str, str]]
+
 QUERIES = 2000
 LOOKS = (50, 100, 500, 1000, 2000)
 VARIANTS, SEEDS = (1, 2), range(10)
+_FEWEST_PAIRS = 5  # below, no outcome of the test is small
 
 METHODS: dict[str, peers.PeerFactory] = {
     "LaNAS": peers.ours(LaNASSearcher),
@@ -59,101 +64,128 @@ PEERS = list(METHODS)[5:]
 RESULTS = common.RESULTS / "large_space.csv"
 
 
-def run(methods: list[str], variants: list[int], seeds: list[int]) -> None:
+def run(methods: list[str], variants: list[int], seeds: list[int], results: Path) -> None:
     """Make the runs that the CSV does not hold yet, one line each."""
-    done = {(r["method"], r["variant"], r["seed"]) for r in common.read_rows(RESULTS)}
+    done = {(r["method"], r["variant"], r["seed"]) for r in common.read_rows(results)}
     for seed in seeds:
         for variant in variants:
             for method in methods:
                 if (method, str(variant), str(seed)) in done:
                     continue
+                done.add((method, str(variant), str(seed)))  # a name may be given twice
                 result = peers.search(METHODS[method](space(), seed), SyntheticNASNet(variant), QUERIES)
                 row: dict[str, Any] = {"method": method, "variant": variant, "seed": seed}
                 row |= {f"best@{n}": round(result.best[min(n, len(result.best)) - 1], 6) for n in LOOKS}
                 row |= {"queries": len(result.best), "seconds": round(sum(result.seconds), 1)}
-                common.append_row(RESULTS, row)
+                common.append_row(results, row)
                 print(row, flush=True)
 
 
-def table() -> str:
+def table(rows: Rows) -> str:
     """Return the results as Markdown; says of each target whether it was reached."""
-    rows = common.read_rows(RESULTS)
     lines = [common.machine(), ""]
-    best: dict[tuple[str, int], dict[tuple[str, str], float]] = {}
-    for row in rows:
-        for n in LOOKS:
-            best.setdefault((row["method"], n), {})[(row["variant"], row["seed"])] = float(row[f"best@{n}"])
     for variant in sorted({row["variant"] for row in rows}):
         lines += [f"Variant {variant}: best value, median (quartiles) over seeds", ""]
         lines += ["| method | " + " | ".join(f"{n}" for n in LOOKS) + " | seeds | ms a proposal |"]
         lines += ["|---" * (len(LOOKS) + 3) + "|"]
-        for method in METHODS:
-            own = [row for row in rows if (row["method"], row["variant"]) == (method, variant)]
-            if not own:
-                continue
-            cells = []
-            for n in LOOKS:
-                low, middle, high = np.percentile([float(row[f"best@{n}"]) for row in own], [25, 50, 75])
-                cells.append(f"{middle:.3f} ({low:.3f}–{high:.3f})")
-            pace = np.median([1e3 * float(row["seconds"]) / float(row["queries"]) for row in own])
-            lines.append(f"| {method} | {' | '.join(cells)} | {len(own)} | {pace:.1f} |")
+        lines += [line for method in METHODS if (line := table_line(rows, method, variant))]
         lines.append("")
-    lines += ["| first | against | at | pairs | median difference | p (Wilcoxon) |", "|---|---|---|---|---|---|"]
+    return "\n".join([*lines, *differences(rows), "", *verdicts(rows)]) + "\n"
+
+
+def table_line(rows: Rows, method: str, variant: str) -> str:
+    """Return one method's line, empty where it was not run."""
+    own = [row for row in rows if (row["method"], row["variant"]) == (method, variant)]
+    if not own:
+        return ""
+    cells = []
+    for n in LOOKS:
+        low, middle, high = np.percentile([float(row[f"best@{n}"]) for row in own], [25, 50, 75])
+        cells.append(f"{middle:.3f} ({low:.3f}–{high:.3f})")
+    pace = np.median([1e3 * float(row["seconds"]) / float(row["queries"]) for row in own])
+    return f"| {method} | {' | '.join(cells)} | {len(own)} | {pace:.1f} |"
+
+
+def best_values(rows: Rows, method: str, n: int) -> dict[tuple[str, str], float]:
+    """Return a method's best value after n queries by variant and seed."""
+    return {(row["variant"], row["seed"]): float(row[f"best@{n}"]) for row in rows if row["method"] == method}
+
+
+def differences(rows: Rows) -> list[str]:
+    """Return a table of what pairs of runs with the same variant and seed say about two methods."""
+    lines = ["| first | against | at | pairs | median difference | p (Wilcoxon) |", "|---|---|---|---|---|---|"]
     for first, second in [*(("LaNAS", method) for method in list(METHODS)[1:]), ("tree + mutation", "mutation")]:
         for n in (100, 500, 2000):
-            ours, theirs = best.get((first, n), {}), best.get((second, n), {})
+            ours, theirs = best_values(rows, first, n), best_values(rows, second, n)
             pairs = sorted(ours.keys() & theirs.keys())
-            if len(pairs) < 5:
+            if len(pairs) < _FEWEST_PAIRS:
                 continue
             gaps = np.array([ours[p] - theirs[p] for p in pairs])
             chance = wilcoxon(gaps).pvalue if np.any(gaps) else 1.0
             lines.append(f"| {first} | {second} | {n} | {len(pairs)} | {np.median(gaps):+.4f} | {chance:.2g} |")
-    lines.append("")
+    return lines
+
+
+def verdicts(rows: Rows) -> list[str]:
+    """Return a line for each target that was fixed beforehand; peers that were not run yet are named."""
+    lines = []
     for n in (500, 2000):
         for variant in sorted({row["variant"] for row in rows}):
-            medians = {
-                m: np.median([v for (var, _), v in best.get((m, n), {}).items() if var == variant] or [-np.inf])
-                for m in METHODS
-            }
-            beaten = all(medians["LaNAS"] > medians[m] for m in PEERS)
-            best_peer = max(PEERS, key=lambda m: medians[m])
-            verdict = "reached" if beaten else "NOT reached"
+            found = {m: [v for (var, _), v in best_values(rows, m, n).items() if var == variant] for m in METHODS}
+            medians = {m: float(np.median(values)) for m, values in found.items() if values}
+            run_peers = [m for m in PEERS if m in medians]
+            if "LaNAS" not in medians or not run_peers:
+                continue
+            best_peer = max(run_peers, key=lambda m: medians[m])
+            verdict = "reached" if medians["LaNAS"] > medians[best_peer] else "NOT reached"
+            missing = [m for m in PEERS if m not in medians]
             lines.append(
                 f"- target at {n} queries, variant {variant}: {verdict} "
                 f"(LaNAS {medians['LaNAS']:.3f}, best peer {best_peer} {medians[best_peer]:.3f})"
+                + (f"; without {', '.join(missing)}" if missing else "")
             )
-    return "\n".join(lines) + "\n"
+    return lines
 
 
-def plot() -> str:
-    """Return an SVG: how far the median best is below the best that any run of the variant found."""
-    rows = common.read_rows(RESULTS)
+def plot(rows: Rows) -> str:
+    """Return an SVG: how far the best is below the best that any run of the variant found, median and quartiles."""
     panels: dict[str, dict[str, svg.Curve]] = {}
+    bands: dict[str, dict[str, svg.Band]] = {}
+    seeds = []
     for variant in sorted({row["variant"] for row in rows}):
         own = [row for row in rows if row["variant"] == variant]
         top = max(float(row[f"best@{LOOKS[-1]}"]) for row in own)
         curves: dict[str, svg.Curve] = {}
+        spread: dict[str, svg.Band] = {}
         for method in METHODS:
             runs = [row for row in own if row["method"] == method]
             if runs:
-                medians = [float(np.median([float(row[f"best@{n}"]) for row in runs])) for n in LOOKS]
-                curves[method] = [(float(n), top - m) for n, m in zip(LOOKS, medians, strict=True)]
-        panels[f"variant {variant}"] = curves
-    return svg.log_curves(panels, "queries", "below the best value found by any run", (0.01, 1.0))
+                seeds.append(len(runs))
+                values = np.array([[float(row[f"best@{n}"]) for n in LOOKS] for row in runs])
+                low, middle, high = top - np.percentile(values, [75, 50, 25], axis=0)
+                curves[method] = [(float(n), float(middle[i])) for i, n in enumerate(LOOKS)]
+                spread[method] = [(float(n), float(low[i]), float(high[i])) for i, n in enumerate(LOOKS)]
+        panels[f"variant {variant}"], bands[f"variant {variant}"] = curves, spread
+    title = "below the best value found by any run"
+    note = common.band_note(seeds)
+    return svg.log_curves(panels, "queries", title, (0.01, 1.0), bands=bands, note=note, ticks=LOOKS)
 
 
-def main() -> None:
-    """Run, or make the table."""
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run, or make the table and the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("run", "table"))
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    parser.add_argument("--variants", nargs="+", type=int, default=list(VARIANTS))
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
-    given = parser.parse_args()
+    parser.add_argument("--methods", nargs="+", type=common.one_of(METHODS), default=list(METHODS))
+    parser.add_argument("--variants", nargs="+", type=common.at_least(0), default=list(VARIANTS))
+    parser.add_argument("--seeds", nargs="+", type=common.at_least(0), default=list(SEEDS))
+    common.add_results_option(parser, RESULTS)
+    given = parser.parse_args(argv)
     if given.command == "run":
-        run(given.methods, given.variants, given.seeds)
+        run(given.methods, given.variants, given.seeds, given.results)
     else:
-        common.write_results(RESULTS, table(), plot())
+        columns = ("method", "variant", "seed", "seconds", "queries", *(f"best@{n}" for n in LOOKS))
+        rows = common.stored_rows(parser, given.results, columns)
+        common.write_results(given.results, table(rows), plot(rows))
 
 
 if __name__ == "__main__":

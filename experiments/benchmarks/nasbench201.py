@@ -25,46 +25,22 @@ Targets, fixed beforehand: median at most 45 / 45 / 100 (CIFAR-10 / CIFAR-100 / 
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks import common, peers
-from nni_strategies.errors import InvalidArgument
-from nni_strategies.lanas.searcher import LaNASSearcher
-from nni_strategies.search.baselines import LocalSearch, RandomSearch, RegularizedEvolution
+from experiments.benchmarks import common, nasbench201_table, peers
+from experiments.benchmarks.nasbench201_cases import ABLATION, METHODS, OURS, PEERS, PENDING, QUERIES, SEEDS
+from nni_strategies.errors import DataMissing
 from search_spaces.nasbench201 import DATASETS, load_table, search_space
 
-QUERIES = 500
-SEEDS = 50
 RESULTS = common.RESULTS / "nasbench201.csv"
-
-OURS: dict[str, peers.PeerFactory] = {
-    "LaNAS": peers.ours(LaNASSearcher),
-    "LaNAS, 8 pending": peers.ours(LaNASSearcher),
-    "LaNAS, 32 pending": peers.ours(LaNASSearcher),
-    "LaNAS, paper preset": peers.ours(LaNASSearcher, preset="paper"),
-}
-ABLATION: dict[str, peers.PeerFactory] = {
-    "no tree": peers.ours(LaNASSearcher, height=1),
-    "no histogram": peers.ours(LaNASSearcher, histogram=False),
-    "no escape": peers.ours(LaNASSearcher, stagnation=0),
-    "no GP (mutation)": peers.ours(LaNASSearcher, local_sampler="mutation"),
-    "no GP, no escape": peers.ours(LaNASSearcher, local_sampler="mutation", stagnation=0),
-    "no GP, no escape, no tree": peers.ours(LaNASSearcher, local_sampler="mutation", stagnation=0, height=1),
-    "uniform sampler, no escape": peers.ours(LaNASSearcher, local_sampler="uniform", stagnation=0),
-}
-PEERS: dict[str, peers.PeerFactory] = {
-    "random search": peers.ours(RandomSearch),
-    "regularized evolution (50, 10)": peers.ours(RegularizedEvolution, population=50, sample=10),
-    "local search": peers.ours(LocalSearch),
-    "NNI TPE": peers.nni_tpe,
-    "NNI Evolution": peers.nni_evolution,
-    "Optuna TPE (multivariate)": peers.optuna_tpe,
-}
-METHODS = {**OURS, **ABLATION, **PEERS}
-PENDING = {"LaNAS, 8 pending": 8, "LaNAS, 32 pending": 32}
+COLUMNS = ("method", "dataset", "found", "queries", "repeats", "test_accuracy", "ms_per_query", "improvements")
+GROUPS = {"OURS": OURS, "ABLATION": ABLATION, "PEERS": PEERS}
 
 
 def search(peer: peers.Peer, objective: Any, best: float, pending: int, seed: int) -> peers.Run:
@@ -86,16 +62,17 @@ def search(peer: peers.Peer, objective: Any, best: float, pending: int, seed: in
     return run
 
 
-def run(methods: list[str], datasets: list[str], seeds: range) -> None:
+def run(methods: list[str], datasets: list[str], seeds: range, results: Path) -> None:
     """Make the runs that the CSV does not hold yet, one line each."""
-    done = {(r["method"], r["dataset"], r["seed"]) for r in common.read_rows(RESULTS)}
+    done = {(r["method"], r["dataset"], r["seed"]) for r in common.read_rows(results)}
     tables = {dataset: (load_table(dataset), load_table(dataset, "test")) for dataset in datasets}
     for method in methods:
         for dataset in datasets:
             for seed in seeds:
                 if (method, dataset, str(seed)) not in done:
+                    done.add((method, dataset, str(seed)))  # a name may be given twice
                     row = one_run(method, dataset, seed, *tables[dataset])
-                    common.append_row(RESULTS, row)
+                    common.append_row(results, row)
                     print(", ".join(f"{key} {row[key]}" for key in list(row)[:5]), flush=True)
 
 
@@ -126,24 +103,25 @@ def one_run(method: str, dataset: str, seed: int, valid: Any, test: Any) -> dict
     }
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run, or make the table and the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["run", "table"])
-    parser.add_argument("--methods", nargs="*", default=list(METHODS), help="names, or OURS, ABLATION, PEERS")
-    parser.add_argument("--datasets", nargs="*", default=list(DATASETS))
-    parser.add_argument("--seeds", type=int, default=SEEDS, help="how many, from 0")
-    args = parser.parse_args()
-    if args.command == "table":
-        from experiments.benchmarks.nasbench201_table import write
-
-        write(RESULTS)
-        return
-    groups: dict[str, Any] = {"OURS": OURS, "ABLATION": ABLATION, "PEERS": PEERS}
-    methods = [name for given in args.methods for name in groups.get(given, [given])]
-    for name in methods:
-        if name not in METHODS:
-            raise InvalidArgument("--methods", name, f"names of {list(METHODS)}", METHODS)
-    run(methods, args.datasets, range(args.seeds))
+    name, dataset = common.one_of([*METHODS, *GROUPS]), common.one_of(DATASETS)
+    parser.add_argument("--methods", nargs="+", type=name, default=list(METHODS), help="names, or " + ", ".join(GROUPS))
+    parser.add_argument("--datasets", nargs="+", type=dataset, default=list(DATASETS))
+    parser.add_argument("--seeds", type=common.at_least(1), default=SEEDS, help="how many, from 0")
+    common.add_results_option(parser, RESULTS)
+    given = parser.parse_args(argv)
+    methods = [method for name in given.methods for method in GROUPS.get(name, [name])]
+    try:
+        if given.command == "run":
+            run(methods, given.datasets, range(given.seeds), given.results)
+        else:
+            rows = common.stored_rows(parser, given.results, COLUMNS)
+            common.write_results(given.results, nasbench201_table.table(rows), nasbench201_table.plot(rows))
+    except DataMissing as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

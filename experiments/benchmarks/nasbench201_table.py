@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 
 from experiments.benchmarks import common, svg
-from experiments.benchmarks.nasbench201 import ABLATION, METHODS, PEERS, QUERIES, SEEDS
+from experiments.benchmarks.nasbench201_cases import ABLATION, METHODS, PEERS, QUERIES, SEEDS
 from search_spaces.nasbench201 import DATASETS, load_table
 
 Rows = list[dict[str, str]]
@@ -17,12 +15,6 @@ _MEDIANS = {"LaNAS": (45, 45, 100), "LaNAS, paper preset": (210, 220, 270)}
 _RATIOS = {"LaNAS, 8 pending": 1.5, "LaNAS, 32 pending": 2.5}
 _LOOKS = (50, 100, 200, 500)
 _TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet16-120": "ImageNet16-120"}
-
-
-def write(csv: Path) -> None:
-    """Write ``.md`` and ``.svg`` beside the CSV."""
-    rows = common.read_rows(csv)
-    common.write_results(csv, table(rows), plot(rows))
 
 
 def needed(rows: Rows, method: str, dataset: str) -> npt.NDArray[np.float64]:

@@ -30,6 +30,8 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,28 +99,28 @@ def measure(method: str, space_name: str, n: int) -> dict[str, Any]:
     }
 
 
-def run(methods: list[str], spaces: list[str], sizes: list[int]) -> None:
+def run(methods: list[str], spaces: list[str], sizes: list[int], results: Path) -> None:
     """Make the measurements that the CSV does not hold yet."""
-    done = {(row["method"], row["space"], row["n"]) for row in common.read_rows(RESULTS)}
+    done = {(row["method"], row["space"], row["n"]) for row in common.read_rows(results)}
     for n in sizes:
         for space in spaces:
             for method in methods:
                 known = method in OURS or (n <= 1000 and space == "20 choices of 5")
                 if not known or (method, space, str(n)) in done:
                     continue
+                done.add((method, space, str(n)))  # a name may be given twice
                 command = [sys.executable, "-m", "experiments.benchmarks.proposal_cost", "measure", method, space]
                 environment = {**os.environ, "OMP_NUM_THREADS": "1"}
                 made = subprocess.run(
                     [*command, str(n)], env=environment, stdout=subprocess.PIPE, text=True, check=True
                 )
                 row = json.loads(made.stdout.splitlines()[-1])  # NNI greets on the standard output
-                common.append_row(RESULTS, row)
+                common.append_row(results, row)
                 print(row, flush=True)
 
 
-def table() -> str:
+def table(rows: list[dict[str, str]]) -> str:
     """Return the measurements as Markdown, the verdict on each target first."""
-    rows = common.read_rows(RESULTS)
     lines = ["# What a proposal costs", "", common.machine(), "", "## Targets", ""]
     for row in (row for row in rows if row["method"] == "LaNAS"):
         most = _MEDIANS.get(int(row["n"]))
@@ -139,23 +141,32 @@ def table() -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run, make the table, or make one measurement (used by ``run``)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("run", "table", "measure"))
     parser.add_argument("one", nargs="*", help="method, space and size of one measurement")
-    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    parser.add_argument("--spaces", nargs="+", choices=list(SPACES), default=list(SPACES))
-    parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES))
-    given = parser.parse_args()
+    parser.add_argument("--methods", nargs="+", type=common.one_of(METHODS), default=list(METHODS))
+    parser.add_argument("--spaces", nargs="+", type=common.one_of(SPACES), default=list(SPACES))
+    parser.add_argument("--sizes", nargs="+", type=common.at_least(1), default=list(SIZES))
+    common.add_results_option(parser, RESULTS)
+    given = parser.parse_args(argv)
     if given.command == "measure":
-        method, space, n = given.one
-        print(json.dumps(measure(method, space, int(n))))
+        if len(given.one) != 3:
+            parser.error(f"measure takes a method, a space and a size, not {given.one}")
+        types = (common.one_of(METHODS), common.one_of(SPACES), common.at_least(1))
+        try:
+            print(json.dumps(measure(*(parse(text) for parse, text in zip(types, given.one, strict=True)))))
+        except argparse.ArgumentTypeError as error:
+            parser.error(str(error))
+    elif given.one:
+        parser.error(f"{given.command} takes no {given.one[0]!r}")
     elif given.command == "run":
-        run(given.methods, given.spaces, given.sizes)
+        run(given.methods, given.spaces, given.sizes, given.results)
     else:
-        text = table()
-        (common.RESULTS / "proposal_cost.md").write_text(text)
+        columns = ("method", "space", "n", "wall_median_ms", "median_ms", "mean_ms", "history_s", "peak_mb")
+        text = table(common.stored_rows(parser, given.results, columns))
+        given.results.with_suffix(".md").write_text(text)
         print(text)
 
 

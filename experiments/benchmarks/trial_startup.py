@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +73,15 @@ def run_trial() -> tuple[Seconds, Seconds]:
     return Seconds(whole.wall - training.wall, whole.cpu - training.cpu), training
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Measure, print and write the table, exit with 1 above the limit."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--results", type=Path, default=RESULT, metavar="TXT", help="%(default)s unless given")
+    given = parser.parse_args(argv)
+    repeats = given.repeats
+    if repeats < 1:
+        parser.error(f"argument --repeats: {repeats} is not a whole number from 1")
 
     table = Table(title=f"seconds, median of {repeats} (load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)")
     table.add_column("process")
@@ -98,8 +103,8 @@ def main() -> None:
             row(name, [run("-c", program)[0] for _ in range(repeats)])
     console = Console(record=True, width=80)
     console.print(table)
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(console.export_text())
+    given.results.parent.mkdir(exist_ok=True)
+    given.results.write_text(console.export_text())
     spent = statistics.median(outside.wall for outside, _ in trials)
     if spent > LIMIT_S:
         sys.exit(f"a trial spends {spent:.2f} s outside training, more than {LIMIT_S} s")

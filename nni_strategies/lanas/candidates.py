@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from hashlib import blake2b
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -73,15 +73,45 @@ def collect(
 
 
 def row_keys(codes: Codes) -> list[bytes]:
-    """Return one key a row, equal for codes that are equal up to rounding."""
-    rounded = np.round(codes, CODE_DIGITS) + 0.0  # no negative zero
-    return [blake2b(row.tobytes(), digest_size=16).digest() for row in rounded]
+    """Return one key a row, equal for codes that are equal up to rounding, different for others (but for 2^-100)."""
+    return [key.tobytes() for key in row_hashes(codes)]
+
+
+def row_hashes(codes: Codes) -> npt.NDArray[np.uint64]:
+    """Return two hashes a row, ``[n, 2]``, equal for codes that are equal up to rounding."""
+    units = np.rint(codes * 10.0**CODE_DIGITS).astype(np.int64).view(np.uint64)
+    return np.stack([(units * row).sum(axis=1, dtype=np.uint64) for row in _multipliers(codes.shape[1])], axis=1)
+
+
+@cache
+def _multipliers(n_codes: int) -> npt.NDArray[np.uint64]:
+    return np.random.default_rng(0).integers(2**64, size=(2, n_codes), dtype=np.uint64) | np.uint64(1)
 
 
 def distinct(codes: Codes) -> Codes:
     """Keep the first of equal rows ``[n, n_codes]``, in order."""
     first = {key: i for i, key in reversed(list(enumerate(row_keys(codes))))}
     return codes[sorted(first.values())]
+
+
+class Seen:
+    """The points that were proposed, up to rounding."""
+
+    def __init__(self) -> None:
+        self._keys: set[bytes] = set()
+        self._new: list[Codes] = []  # not among the keys yet: many at once are faster
+
+    def add(self, codes: Codes) -> None:
+        """Add rows ``[n, n_codes]``."""
+        self._new.append(codes)
+
+    def fresh(self, codes: Codes) -> Codes:
+        """Keep the rows ``[n, n_codes]`` that were not added, the first of equal ones."""
+        if self._new:
+            self._keys.update(row_keys(np.vstack(self._new)))
+            self._new.clear()
+        first = {key: i for i, key in reversed(list(enumerate(row_keys(codes)))) if key not in self._keys}
+        return codes[sorted(first.values())]
 
 
 def best_members(members: Iterable[int], values: Array, count: int) -> npt.NDArray[np.intp]:

@@ -1,4 +1,4 @@
-"""The surrogate: a Gaussian process on normal scores of the ranks, and its expected improvement.
+"""A Gaussian process on normal scores of the ranks, and its expected improvement.
 
 Hyper-parameters move by a random walk at each re-learn, warm-started, downhill in the penalised negative log
 likelihood. The Cholesky factor is kept between re-learns and extended row by row, always in the order the results
@@ -24,7 +24,7 @@ _JITTER = 1e-8
 
 
 class GaussianProcess:
-    """Hyper-parameters, and the factor of the points learned from.
+    """Hyper-parameters, the points learned from, and their factor.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ class GaussianProcess:
         self._fit_points = fit_points
         self._steps = steps
         self._base = np.arange(0)
-        self._n_base = 0  # results there were at the last re-learn
+        self._n_base = 0  # results there were when it was last conditioned
         self._factor: _Factor | None = None
 
-    def relearn(self, x: npt.NDArray[Any], values: Array, rng: np.random.Generator) -> None:
-        """Choose the points and move the hyper-parameters.
+    def moved(self, theta: Array, x: npt.NDArray[Any], values: Array, rng: np.random.Generator) -> Array:
+        """Return the hyper-parameters to which a random walk comes from `theta`; changes nothing.
 
         Parameters
         ----------
@@ -60,18 +60,24 @@ class GaussianProcess:
         rng
             Seeded by the state, so that a replay repeats it.
         """
+        base = half_best(values, self._max_points, rng)
+        chosen = base[np.sort(half_best(values[base], self._fit_points, rng))]
+        points, z = x[chosen], normal_scores(values[chosen])
+        best = self._loss(theta, points, z)
+        for _ in range(self._steps):
+            moved = rng.random(len(theta)) < 0.5
+            step = theta + np.where(moved, rng.normal(0.0, _STEP, len(theta)), 0.0)
+            loss = self._loss(step, points, z)
+            if loss < best:
+                theta, best = step, loss
+        return theta
+
+    def condition(self, theta: Array, values: Array, rng: np.random.Generator) -> None:
+        """Take hyper-parameters, and choose the points: those from which a generator of the same seed moved them."""
+        self.theta = theta
         self._base = half_best(values, self._max_points, rng)
         self._n_base = len(values)
         self._factor = None
-        chosen = self._base[np.sort(half_best(values[self._base], self._fit_points, rng))]
-        points, z = x[chosen], normal_scores(values[chosen])
-        best = self._loss(self.theta, points, z)
-        for _ in range(self._steps):
-            moved = rng.random(len(self.theta)) < 0.5
-            theta = self.theta + np.where(moved, rng.normal(0.0, _STEP, len(self.theta)), 0.0)
-            loss = self._loss(theta, points, z)
-            if loss < best:
-                self.theta, best = theta, loss
 
     def _loss(self, theta: Array, x: npt.NDArray[Any], z: Array) -> float:
         """Return the negative log likelihood, signal variance profiled out, plus the Gaussian penalty."""

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nni_strategies.lanas.candidates import CODE_DIGITS
+from nni_strategies.lanas.additive import AdditiveMargins
+from nni_strategies.lanas.candidates import row_hashes
 from nni_strategies.lanas.features import Features
-from nni_strategies.lanas.splits import Split
+from nni_strategies.lanas.splits import LinearSplit, Split
 from nni_strategies.lanas.tree import LatentActionTree, Node
 from nni_strategies.space.parameters import Codes
 from nni_strategies.space.search_space import Configuration
@@ -39,10 +40,11 @@ class Pool:
         self.codes = codes
         self._configurations = configurations
         self._features = features
+        self._additive = AdditiveMargins(codes, features) if AdditiveMargins.fits(features) else None
         self.left = np.ones(len(codes), dtype=bool)
         self._inside: dict[_Key, npt.NDArray[np.intp]] = {(): np.arange(len(codes))}
         self._tree: LatentActionTree | None = None
-        hashes = _row_hashes(codes)
+        hashes = row_hashes(codes)[:, 0]
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
 
@@ -57,7 +59,7 @@ class Pool:
 
     def find(self, codes: Codes) -> npt.NDArray[np.intp]:
         """Return the member each row is, -1 for none, ``[n]``."""
-        place = np.minimum(np.searchsorted(self._hashes, _row_hashes(codes)), len(self._order) - 1)
+        place = np.minimum(np.searchsorted(self._hashes, row_hashes(codes)[:, 0]), len(self._order) - 1)
         index = self._order[place]
         return np.where((np.abs(self.codes[index] - codes) < 1e-9).all(axis=1), index, -1)
 
@@ -85,12 +87,18 @@ class Pool:
     def _members(self, path: tuple[tuple[Split, bool], ...]) -> npt.NDArray[np.intp]:
         if _key(path) not in self._inside:
             above, split = self._members(path[:-1]), path[-1][0]
-            chunks = (above[i : i + _CHUNK] for i in range(0, len(above), _CHUNK))
-            margins = [split.margin(self._features.transform(self.codes[chunk])) for chunk in chunks]
-            good = np.concatenate(margins) >= 0 if margins else np.zeros(0, dtype=bool)
+            good = self._margin(split, above) >= 0
             self._inside[_key((*path[:-1], (split, True)))] = above[good]
             self._inside[_key((*path[:-1], (split, False)))] = above[~good]
         return self._inside[_key(path)]
+
+    def _margin(self, split: Split, members: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+        if self._additive is not None and isinstance(split, LinearSplit):
+            return self._additive.margin(split, members)
+        chunks = [members[i : i + _CHUNK] for i in range(0, len(members), _CHUNK)]
+        return np.concatenate(
+            [np.zeros(0), *(split.margin(self._features.transform(self.codes[chunk])) for chunk in chunks)]
+        )
 
     def chosen(self, codes: Codes) -> Codes:
         """Keep the rows that are members left."""
@@ -100,13 +108,3 @@ class Pool:
 
 def _key(path: tuple[tuple[Split, bool], ...]) -> _Key:
     return tuple((id(split), good) for split, good in path)
-
-
-def _row_hashes(codes: Codes) -> npt.NDArray[np.uint64]:
-    # Multiply-and-add over the bit patterns of the rounded codes; equality is checked afterwards.
-    bits = np.ascontiguousarray(np.round(codes, CODE_DIGITS) + 0.0).view(np.uint64)
-    out = np.zeros(len(codes), dtype=np.uint64)
-    for column in range(bits.shape[1]):
-        out = (out ^ (bits[:, column] >> np.uint64(17)) ^ bits[:, column]) * np.uint64(0x9E3779B97F4A7C15)
-        out ^= out >> np.uint64(29)
-    return out

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument, InvalidConfiguration
-from nni_strategies.lanas.candidates import CODE_DIGITS
+from nni_strategies.lanas.candidates import CODE_DIGITS, row_hashes
 from nni_strategies.space.parameters import Categorical, Codes
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
@@ -39,11 +39,19 @@ def load_pool(pool: Any, space: SearchSpace) -> tuple[Codes, list[Configuration]
         raise InvalidArgument("pool", given, f"{_ALLOWED}, not {type(data).__name__}")
     if not 1 <= len(codes) <= _LARGEST:
         raise InvalidArgument("pool", len(codes), f"1 to {_LARGEST} configurations")
-    _, first, same = np.unique(np.round(codes, CODE_DIGITS), axis=0, return_index=True, return_inverse=True)
+    first, same = _twins(codes)
     if not isinstance(data, np.ndarray):
-        _check_distinct(data, first[same.reshape(-1)], space)
+        _check_distinct(data, first[same], space)
     first.sort()
     return codes[first], None if isinstance(data, np.ndarray) else [dict(data[i]) for i in first]
+
+
+def _twins(codes: Codes) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return the first of each set of equal rows, and for each row the number of its set."""
+    _, first, same = np.unique(row_hashes(codes)[:, 0], return_index=True, return_inverse=True)  # rows sort slowly
+    if (np.abs(codes[first[same]] - codes) >= 10.0**-CODE_DIGITS).any():  # a collision
+        _, first, same = np.unique(np.round(codes, CODE_DIGITS), axis=0, return_index=True, return_inverse=True)
+    return first, same.reshape(-1)
 
 
 def _read(path: Path) -> Any:

@@ -23,6 +23,7 @@ class Results:
     def __init__(self, features: Features) -> None:
         self._features = features
         self.n = 0
+        self._n_transformed = 0
         self.since_best = 0
         self.n_corrected = 0
         self._best = -np.inf
@@ -37,7 +38,11 @@ class Results:
 
     @property
     def x(self) -> npt.NDArray[np.float32]:
-        """Features, ``[n, n_columns]``."""
+        """Features, ``[n, n_columns]``; made when asked for, since many rows at once are faster."""
+        new = slice(self._n_transformed, self.n)
+        if new.start < new.stop:
+            self._x[new] = self._features.transform(self._codes[new])
+            self._n_transformed = self.n
         return self._x[: self.n]
 
     @property
@@ -60,7 +65,6 @@ class Results:
             self._x = np.resize(self._x, (room, self._x.shape[1]))
             self._values = np.resize(self._values, room)
         self._codes[self.n] = codes[0]
-        self._x[self.n] = self._features.transform(codes)[0]
         self._values[self.n] = value
         self.n += 1
         self.since_best += 1

@@ -11,24 +11,22 @@ has the ablation and the list of the official code's defects that are not reprod
 
 from __future__ import annotations
 
-import zlib
 from typing import Any, ClassVar
 
 import numpy as np
 
 from nni_strategies.errors import SpaceExhausted
-from nni_strategies.lanas.candidates import best_members, collect, distinct, row_keys
+from nni_strategies.lanas.candidates import Seen, best_members, collect
 from nni_strategies.lanas.config import LaNASConfig
 from nni_strategies.lanas.features import Features
-from nni_strategies.lanas.gp import GaussianProcess
 from nni_strategies.lanas.initial_design import latin_hypercube
-from nni_strategies.lanas.kernel import HammingHistogramKernel
 from nni_strategies.lanas.numerical_sampler import NumericalSampler
 from nni_strategies.lanas.pool import Pool
 from nni_strategies.lanas.pool_source import load_pool
 from nni_strategies.lanas.region import Region, draw_inside
 from nni_strategies.lanas.results import Results
 from nni_strategies.lanas.splits import load_scikit_learn
+from nni_strategies.lanas.surrogate import Surrogate
 from nni_strategies.lanas.tree import LatentActionTree, Node
 from nni_strategies.search.searcher import Prior, Searcher, SearcherConfig, Trial, UniformPrior
 from nni_strategies.space.parameters import Codes, Numerical
@@ -78,15 +76,13 @@ class LaNASSearcher(Searcher):
         self._pending: dict[int, Codes] = {}
         self._finished: set[int] = set()
         self._worst: dict[int, int] = {}  # failed trial, learned as the worst -> its place among the results
-        self._seen: set[bytes] = set()
+        self._seen = Seen()
         self._n_learned = 0  # results there were when tree and surrogate were last learned
         self._tree: LatentActionTree | None = None
         self._everything: Codes | None = None  # what is left of a small space, once it was enumerated
-        kernel = HammingHistogramKernel(self.features)
-        self._surrogate = GaussianProcess(
-            kernel, self.config.gp_points, self.config.gp_fit_points, self.config.gp_steps
-        )
         self._numerical = self._numerical_sampler()
+        discrete = self.config.local_sampler == "gp" and self._numerical is None
+        self._surrogate = Surrogate(self.features, self.config) if discrete else None
         if self.config.split != "ridge":
             load_scikit_learn()
 
@@ -123,12 +119,23 @@ class LaNASSearcher(Searcher):
 
     def proposed(self, trial: Trial) -> None:
         self._pending[trial.id] = self._note(trial)
+        if self._surrogate is not None:
+            self._surrogate.used()
+
+    def memo(self) -> dict[str, Any] | None:
+        return None if self._surrogate is None else self._surrogate.memo()
+
+    def recall(self, memo: dict[str, Any]) -> None:
+        if self._surrogate is not None:
+            self._surrogate.recall(memo)
 
     def finished(self, trial: Trial) -> None:
         if trial.value is None or trial.id in self._finished:
             return
         if trial.id in self._worst:
             self._finished.add(trial.id)
+            if self._surrogate is not None:
+                self._surrogate.settle(self.results)
             self.results.correct(self._worst.pop(trial.id), trial.value)
             self._tree = None  # it learned another value
             return
@@ -146,7 +153,7 @@ class LaNASSearcher(Searcher):
 
     def _note(self, trial: Trial) -> Codes:
         codes = self.space.encode([trial.configuration])
-        self._seen.update(row_keys(codes))
+        self._seen.add(codes)
         if self.pool is not None:
             self.pool.take(codes)
         return codes
@@ -160,10 +167,8 @@ class LaNASSearcher(Searcher):
         if n < self.n_init or (self._n_learned and n - self._n_learned < every):
             return
         self._n_learned = n
-        if self.config.local_sampler == "gp" and self._numerical is None:
-            # Seeded by what is known, so that a replay takes the same steps.
-            rng = np.random.default_rng([n, zlib.crc32(self.results.codes.data)])
-            self._surrogate.relearn(self.results.x, self.results.values, rng)
+        if self._surrogate is not None:
+            self._surrogate.due(n)
 
     # -- proposing --------------------------------------------------------------------------------
 
@@ -228,29 +233,24 @@ class LaNASSearcher(Searcher):
             starts = self.results.codes[node.members]
             if self.config.training_route == "actual":  # its nodes also hold results from outside their region
                 starts = starts[region.contains(starts)]
-            return draw_inside(region, self.prior, starts, self._fresh, rng)[:1]
+            return draw_inside(region, self.prior, starts, self._seen.fresh, rng)[:1]
         inside = node.members if len(node.members) > 1 else range(self.results.n)
         parents = self.results.codes[best_members(inside, values, self.config.n_parents)]
         if self._numerical is not None:
-            pending = self._pending_features()
-            return self._numerical.propose(region, parents, self.results, self._n_learned, pending, self._fresh, rng)
-        return collect(self.space, self.prior, region, parents, self._fresh, self.config, rng)
+            pending, fresh = self._pending_features(), self._seen.fresh
+            return self._numerical.propose(region, parents, self.results, self._n_learned, pending, fresh, rng)
+        return collect(self.space, self.prior, region, parents, self._seen.fresh, self.config, rng)
 
     def _pick(self, found: Codes, node: Node, rng: np.random.Generator) -> int:
-        if self.config.local_sampler != "gp":
+        if self._surrogate is None:
             return int(rng.integers(len(found)))
-        results = self.results
         gain = self._surrogate.expected_improvement(
-            self.features.transform(found), results.x, results.values, self._pending_features()
+            self.features.transform(found), self.results, self._pending_features()
         )
         # Symmetric candidates have equal gains up to rounding: the first of them wins, on every machine.
         return int(np.argmax(np.round(gain / max(float(gain.max()), 1e-300), 9)))
 
     # -- blind draws ------------------------------------------------------------------------------
-
-    def _fresh(self, codes: Codes) -> Codes:
-        codes = distinct(codes)
-        return codes[[key not in self._seen for key in row_keys(codes)]] if len(codes) else codes
 
     def draw_unseen(self, rng: np.random.Generator) -> Configuration | None:
         return None if self.pool is None else self.pool.configuration(self._draw_from_pool(self.pool, rng))
@@ -261,7 +261,7 @@ class LaNASSearcher(Searcher):
         if whole and type(self.prior) is UniformPrior:
             if self._design is None:  # its own stream: a proposal's generator is seeded by two numbers
                 self._design = latin_hypercube(self.space, np.random.default_rng([self._seed, 0, 1]), self.n_init)
-            left = self._fresh(self._design)
+            left = self._seen.fresh(self._design)
             if len(left):
                 return left[:1]
         return self._draw_blindly(rng)
@@ -277,7 +277,7 @@ class LaNASSearcher(Searcher):
         if self.pool is not None:
             return self._draw_from_pool(self.pool, rng)
         for _ in range(_DRAWS):
-            codes = self._fresh(self.prior.sample_codes(rng, _DRAW))
+            codes = self._seen.fresh(self.prior.sample_codes(rng, _DRAW))
             if len(codes):
                 return codes[:1]
         rest = self._enumerated_rest()
@@ -300,7 +300,7 @@ class LaNASSearcher(Searcher):
             return np.empty((0, self.space.n_codes))
         if self._everything is None:
             self._everything = self.space.encode(list(self.space.enumerate()))
-        self._everything = self._fresh(self._everything)
+        self._everything = self._seen.fresh(self._everything)
         return self._everything
 
     # -- looking ----------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from nni_strategies.lanas.config import LaNASConfig
 
 Array = npt.NDArray[np.float64]
 
-# Points on the boundary (common in discrete spaces) go to the good side whatever the order of summation was.
-_SLACK = 1e-7
 _CHUNK = 2048  # rows that are in double precision at a time
+_FEW = 100  # rows for which libsvm is as fast
+_SVM_POINTS = 1000  # a classifier of n points takes n^2 time: it is learned from a sample of more
 
 
 class Split(Protocol):
@@ -42,12 +42,15 @@ class LinearSplit:
         Mean prediction without the intercept, which cancels.
     """
 
+    # Points on the boundary (common in discrete spaces) go to the good side whatever the order of summation was.
+    slack = 1e-7
+
     def __init__(self, weights: Array, threshold: float) -> None:
         self.weights = weights
         self.threshold = threshold
 
     def margin(self, x: npt.NDArray[Any]) -> Array:
-        return _product(x, self.weights) - (self.threshold - _SLACK)
+        return _product(x, self.weights) - (self.threshold - self.slack)
 
     def top_weights(self, names: list[str], count: int) -> list[tuple[str, float]]:
         order = np.argsort(-np.abs(self.weights), kind="stable")[:count]
@@ -62,7 +65,10 @@ class SvmSplit:
         self._sign = sign
 
     def margin(self, x: npt.NDArray[Any]) -> Array:
-        return np.asarray(self._sign * self._classifier.decision_function(np.asarray(x, dtype=np.float64)))
+        x = np.asarray(x, dtype=np.float64)
+        if len(x) <= _FEW:
+            return np.asarray(self._sign * self._classifier.decision_function(x))
+        return self._sign * _decisions(self._classifier, x)
 
     def top_weights(self, names: list[str], count: int) -> list[tuple[str, float]]:
         return []
@@ -123,15 +129,34 @@ def fit_split(x: npt.NDArray[Any], v: Array, config: LaNASConfig) -> Split | Non
     return _svm_split(x, v, config)
 
 
+def _decisions(classifier: Any, x: Array) -> Array:
+    """Return ``classifier.decision_function(x)`` by matrix products, which libsvm does row by row."""
+    from sklearn.metrics.pairwise import pairwise_kernels
+
+    kernel = {"metric": classifier.kernel, "gamma": classifier._gamma, "coef0": classifier.coef0}
+    parts = [
+        pairwise_kernels(
+            x[i : i + _CHUNK], classifier.support_vectors_, filter_params=True, degree=classifier.degree, **kernel
+        )
+        @ classifier.dual_coef_[0]
+        for i in range(0, len(x), _CHUNK)
+    ]
+    return np.asarray(np.concatenate(parts) + classifier.intercept_[0])
+
+
 def load_scikit_learn() -> None:
     """Import what the SVM splits need: it takes a second, which no proposal is to wait for."""
     import sklearn.cluster
+    import sklearn.metrics.pairwise
     import sklearn.svm  # noqa: F401
 
 
 def _svm_split(x: npt.NDArray[Any], v: Array, config: LaNASConfig) -> Split | None:
     from sklearn.svm import SVC  # see load_scikit_learn
 
+    if len(v) > _SVM_POINTS:
+        sample = np.sort(np.random.default_rng(len(v)).choice(len(v), _SVM_POINTS, replace=False))
+        x, v = x[sample], v[sample]
     labels = v > np.median(v) if config.split == "svm" else _clusters(x, v)
     if labels is None or labels.all() or not labels.any():
         return None

@@ -100,11 +100,12 @@ class Searcher(ABC):
     A :class:`~nni_strategies.search.study.Study` calls ``begin(seed)`` once, and then, under its lock:
     ``propose(rng)``; when it accepted the configuration (or chose another) ``proposed(trial)``; later, in any order,
     ``finished(trial)`` or ``failed(trial)``, and for a result that comes after a failure ``finished`` after
-    ``failed``. ``finished`` may come for a trial that was never proposed (imported results).
+    ``failed``. For imported results ``finished`` or ``failed`` comes alone, without ``proposed``.
 
     The state depends on ``proposed``, ``finished`` and ``failed`` alone: shown the same events in the same
     order, two searchers propose the same from the same generator. ``propose`` may cache, never remember: it is
-    not called when a journal is replayed. Whatever is learned at random is seeded by the state itself.
+    not called when a journal is replayed. Whatever is learned at random is seeded by the state itself. What takes
+    long to learn may be written down as a :meth:`memo`.
 
     Parameters
     ----------
@@ -172,6 +173,16 @@ class Searcher(ABC):
 
     def proposed(self, trial: Trial) -> None:  # noqa: B027  # optional hook
         """Note that `trial` is under way."""
+
+    def memo(self) -> dict[str, Any] | None:
+        """Return what the last ``propose`` computed and a replay need not compute again, as JSON types, or None.
+
+        It is written down with the proposal. A cache: without it a replay proposes the same, but later.
+        """
+        return None
+
+    def recall(self, memo: dict[str, Any]) -> None:  # noqa: B027  # optional hook
+        """Take the memo of a proposal, right after its ``proposed(trial)``."""
 
     @abstractmethod
     def finished(self, trial: Trial) -> None:

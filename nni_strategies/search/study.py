@@ -142,7 +142,12 @@ class Study:
             phase = str(self._guarded(lambda: self.searcher.phase, "search"))
             configuration, source = self._choose(np.random.default_rng([self.seed, number]))
             event = {"event": "proposed", "trial": number, "configuration": configuration, "phase": phase}
-            self._record(event if source == "searcher" else {**event, "source": source})
+            memo = self._guarded(self.searcher.memo, None)
+            self._record(
+                event
+                | ({} if source == "searcher" else {"source": source})
+                | ({} if memo is None else {"memo": memo})
+            )
             return self.trials[number]
 
     def _choose(self, rng: np.random.Generator) -> tuple[Configuration, str]:
@@ -300,9 +305,12 @@ class Study:
             self.trials.append(trial)
             self._pending[trial.id] = trial
             self._by_key.setdefault(self.space.key(trial.configuration), trial.id)
-            if event.get("source") == "import":
+            if event.get("source") == "import":  # the searcher learns of it by its result
                 self._imported.add(trial.id)
+                return
             self._guarded(self.searcher.proposed, None, trial)
+            if "memo" in event:
+                self._guarded(self.searcher.recall, None, event["memo"])
         elif kind in ("finished", "failed"):
             if event["trial"] < 0:
                 raise ValueError(f"trial {event['trial']}")

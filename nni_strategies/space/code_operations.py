@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nni_strategies.errors import InvalidSearchSpace
+from nni_strategies.space.numerical import Numerical
 from nni_strategies.space.parameters import INACTIVE, Codes
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _MOST_DRAWS = 20_000  # half a second of constraints that look at one configurat
 
 def encode(space: SearchSpace, configurations: Sequence[Mapping[str, Any]]) -> Codes:
     """Return the codes of valid configurations."""
+    if len(configurations) == 1:
+        return _encode_one(space, configurations[0])
     codes = np.full((len(configurations), space.n_codes), INACTIVE)
     for parameter in space.parameters:
         label, columns = parameter.label, space.columns[parameter.label]
@@ -30,6 +33,18 @@ def encode(space: SearchSpace, configurations: Sequence[Mapping[str, Any]]) -> C
         if values:
             codes[rows, columns] = parameter.encode_all(values)
     return codes
+
+
+def _encode_one(space: SearchSpace, configuration: Mapping[str, Any]) -> Codes:
+    codes: list[float] = []
+    for parameter in space.parameters:
+        if parameter.label not in configuration:
+            codes.extend([INACTIVE] * parameter.n_codes)
+        elif isinstance(parameter, Numerical):  # a vector's last digits may be others than a scalar's
+            codes.extend(parameter.encode_all([configuration[parameter.label]])[0])
+        else:
+            codes.extend(parameter.encode(configuration[parameter.label]))
+    return np.array([codes], dtype=np.float64).reshape(1, space.n_codes)
 
 
 def decode(space: SearchSpace, codes: Codes) -> list[dict[str, Any]]:

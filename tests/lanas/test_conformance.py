@@ -11,8 +11,10 @@ pytestmark = pytest.mark.timeout(60)  # some of them make hundreds of proposals,
 
 
 class TestDefault(SearcherConformance):
-    n_without_duplicate = 250
-    n_per_thread = 30
+    n_trials = 40
+    n_repeated = 20
+    n_without_duplicate = 150
+    n_per_thread = 10
 
     @pytest.fixture
     def searcher(self) -> MakeSearcher:
@@ -21,9 +23,9 @@ class TestDefault(SearcherConformance):
 
 class TestPaper(SearcherConformance):
     n_trials = 40
-    n_without_duplicate = 120
+    n_without_duplicate = 100
     n_imported = 200
-    n_per_thread = 10
+    n_per_thread = 5
 
     @pytest.fixture
     def searcher(self) -> MakeSearcher:
@@ -32,9 +34,10 @@ class TestPaper(SearcherConformance):
 
 class TestMutation(SearcherConformance):
     n_trials = 32
-    n_without_duplicate = 120
+    n_repeated = 20
+    n_without_duplicate = 100
     n_imported = 200
-    n_per_thread = 10
+    n_per_thread = 5
 
     @pytest.fixture
     def searcher(self) -> MakeSearcher:

@@ -152,11 +152,12 @@ def test_rounded_numbers_without_bounds_are_never_proposed_twice() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_ackley_in_ten_dimensions_after_a_hundred_evaluations() -> None:
+def test_ackley_in_ten_dimensions_after_fifty_evaluations() -> None:
     space = SearchSpace(tuple(uniform(f"x{i}", -5.0, 10.0) for i in range(10)))
 
     def ackley(configuration: dict[str, Any]) -> float:
         x = np.array(list(configuration.values()))
         return 20 * np.exp(-0.2 * np.sqrt((x**2).mean())) + np.exp(np.cos(2 * np.pi * x).mean()) - 20 - np.e
 
-    assert np.median([best(run(LaNASSearcher(space), ackley, 100, seed)) for seed in (2000, 2001, 2002)]) > -2.6
+    # eight seeds gave 2.3 to 3.4; random search is at 10
+    assert np.median([best(run(LaNASSearcher(space), ackley, 50, seed)) for seed in (2000, 2001, 2002)]) > -4.0

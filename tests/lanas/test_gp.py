@@ -58,6 +58,11 @@ def test_without_groups_it_is_the_plain_hamming_kernel():
             assert got[i, j] == pytest.approx(np.exp(-g * distance), abs=1e-6)
 
 
+def relearn(gp, x, values, seed):
+    """One re-learn of what :class:`Surrogate` does at each."""
+    gp.condition(gp.moved(gp.theta, x, values, np.random.default_rng(seed)), values, np.random.default_rng(seed))
+
+
 def textbook(kernel, theta, x, values, candidates, pending):
     """Expected improvement by plain inverses."""
 
@@ -80,7 +85,7 @@ def test_expected_improvement_matches_the_textbook_however_the_factor_grew(n_pen
     features, codes, x = prepared(CELL, 160)
     values = codes @ np.arange(1.0, 7.0) + np.random.default_rng(2).normal(0, 1, 160)
     gp = GaussianProcess(HammingHistogramKernel(features), 500, 200, 10)
-    gp.relearn(x[:40], values[:40], np.random.default_rng(3))
+    relearn(gp, x[:40], values[:40], 3)
     candidates, pending = x[120:150], x[150 : 150 + n_pending]
     for n in (40, 41, 55, 119):  # the factor is extended, also past the room it first had
         got = gp.expected_improvement(candidates, x[:n], values[:n], pending)
@@ -94,7 +99,7 @@ def test_the_factor_is_the_same_number_for_number_when_it_is_made_at_once():
     values = codes.sum(axis=1)
     first, second = (GaussianProcess(HammingHistogramKernel(features), 500, 200, 10) for _ in range(2))
     for gp in (first, second):
-        gp.relearn(x[:60], values[:60], np.random.default_rng(3))
+        relearn(gp, x[:60], values[:60], 3)
     none = x[:0]
     for n in range(60, 110):
         first.expected_improvement(x[110:], x[:n], values[:n], none)
@@ -106,7 +111,7 @@ def test_pending_points_shrink_the_variance_only():
     features, codes, x = prepared(CELL, 60)
     values = codes @ np.arange(1.0, 7.0)
     gp = GaussianProcess(HammingHistogramKernel(features), 500, 200, 5)
-    gp.relearn(x[:40], values[:40], np.random.default_rng(0))
+    relearn(gp, x[:40], values[:40], 0)
     alone = gp.expected_improvement(x[40:], x[:40], values[:40], x[:0])
     crowded = gp.expected_improvement(x[40:], x[:40], values[:40], x[40:45])
     assert (crowded <= alone + 1e-12).all()
@@ -119,11 +124,11 @@ def test_fitting_lowers_the_loss_and_repeats_itself():
     gps = [GaussianProcess(HammingHistogramKernel(features), 500, 200, 30) for _ in range(2)]
     for gp in gps:
         start = gp._loss(gp.theta, x, normal_scores(values))
-        gp.relearn(x, values, np.random.default_rng(4))
+        relearn(gp, x, values, 4)
         assert gp._loss(gp.theta, x, normal_scores(values)) < start
     assert np.array_equal(gps[0].theta, gps[1].theta)
     for _ in range(10):
-        gps[0].relearn(x, values, np.random.default_rng(4))
+        relearn(gps[0], x, values, 4)
     assert gps[0].theta[0] > gps[0].theta[2:6].max()
 
 
@@ -132,7 +137,7 @@ def test_few_or_equal_results_are_no_trouble(n):
     features, _, x = prepared(CELL, 10)
     gp = GaussianProcess(HammingHistogramKernel(features), 500, 200, 5)
     if n:
-        gp.relearn(x[:n], np.full(n, 3.0), np.random.default_rng(0))
+        relearn(gp, x[:n], np.full(n, 3.0), 0)
     gain = gp.expected_improvement(x[5:], x[: n + 1], np.full(n + 1, 3.0), x[4:5])
     assert np.isfinite(gain).all()
     assert (gain >= 0).all()

@@ -9,6 +9,8 @@ from nni_strategies.lanas import LaNASConfig, LaNASSearcher
 from nni_strategies.search.study import Study
 from search_spaces.nasbench201 import load_table, search_space
 
+pytestmark = pytest.mark.timeout(60)  # hundreds of proposals, maybe on a slow machine
+
 SEEDS = range(2000, 2010)
 
 

@@ -9,17 +9,21 @@ import pytest
 
 from nni_strategies.errors import InvalidArgument, JournalMismatch, SpaceExhausted
 from nni_strategies.lanas import LaNASConfig, LaNASSearcher
+from nni_strategies.lanas.additive import AdditiveMargins
 from nni_strategies.lanas.features import Features
 from nni_strategies.lanas.pool import Pool
 from nni_strategies.lanas.pool_source import load_pool
+from nni_strategies.lanas.splits import LinearSplit
 from nni_strategies.lanas.tree import LatentActionTree
 from nni_strategies.search.journal import Journal
 from nni_strategies.search.searcher import UniformPrior
 from nni_strategies.search.study import Study
 from nni_strategies.search.testing_spaces import SPACES
 from nni_strategies.space.from_json import space_from_json
-from nni_strategies.space.parameters import Categorical
+from nni_strategies.space.parameters import Categorical, Condition, Subset
 from nni_strategies.space.search_space import SearchSpace
+
+pytestmark = pytest.mark.timeout(60)  # a million members, maybe on a slow machine
 
 CELL = SearchSpace(tuple(Categorical(f"edge_{i}", tuple("abcde")) for i in range(6)))
 TARGET = np.array([1.0, 2.0, 3.0, 1.0, 0.0, 4.0])
@@ -88,6 +92,27 @@ def test_the_whole_pool_is_routed_as_results_are():
         assert inside == set(pool.inside(node).tolist()) & set(range(0, len(codes), 37))
         checked += 1
     assert checked > 5
+
+
+CONDITIONAL = SearchSpace(
+    (
+        Categorical("op_1", ("conv", "pool")),
+        Categorical("op_2", ("conv", "pool"), condition=Condition("op_1", ("pool",))),
+        Subset("inputs", ("a", "b", "c"), condition=Condition("op_2", ("conv",))),
+    )
+)
+
+
+@pytest.mark.parametrize("space", [CONDITIONAL, SPACES["flat"], SPACES["nested"], SPACES["subsets"]])
+def test_looked_up_margins_are_those_of_the_features(space):
+    features, codes = Features(space), space.sample_codes(np.random.default_rng(0), 500)
+    assert AdditiveMargins.fits(features) == (space is not SPACES["nested"])  # whose randint is a number
+    if not AdditiveMargins.fits(features):
+        return
+    split = LinearSplit(np.random.default_rng(1).normal(size=features.n_columns), 0.3)
+    some = np.random.default_rng(2).permutation(len(codes))[:77]
+    margins = AdditiveMargins(codes, features).margin(split, some)
+    assert margins == pytest.approx(split.margin(features.transform(codes[some])), abs=1e-9)
 
 
 def test_members_are_found_by_their_codes():
@@ -234,8 +259,7 @@ def test_a_copy_goes_on_alike():
 @pytest.mark.timeout(60)
 def test_a_million_members_are_routed_in_seconds():
     space = SearchSpace(tuple(Categorical(f"edge_{i}", tuple("abcde")) for i in range(10)))
-    codes = space.sample_codes(np.random.default_rng(0), 1_100_000)
-    codes = np.unique(codes, axis=0)[:1_000_000]
+    codes = np.stack(np.unravel_index(9 * np.arange(1_000_000), (5,) * 10), axis=1)
     searcher = LaNASSearcher(space, LaNASConfig(preset="paper", pool=codes))
     study = Study(searcher, seed=0)
     for _ in range(60):

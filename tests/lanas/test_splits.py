@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn import svm
 from sklearn.linear_model import Ridge
 
 from nni_strategies.lanas import LaNASConfig
@@ -62,6 +63,28 @@ def test_clusters_do_not_depend_on_units():
     small = fit_split(x, v, LaNASConfig(split="kmeans_svm")).margin(x) >= 0
     large = fit_split(x, 1e6 * v, LaNASConfig(split="kmeans_svm")).margin(x) >= 0
     assert np.array_equal(small, large)
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "poly", "linear", "sigmoid"])
+def test_many_margins_by_matrix_products_are_those_of_libsvm(kernel):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(5000, 4)).astype(np.float32)
+    split = fit_split(x[:200], x[:200, 0] ** 2, LaNASConfig(split="svm", svm_kernel=kernel))
+    one_by_one = np.concatenate([split.margin(x[i : i + 50]) for i in range(0, len(x), 50)])
+    assert split.margin(x) == pytest.approx(one_by_one, abs=1e-9)
+
+
+def test_a_classifier_is_learned_from_a_sample_of_many_results(monkeypatch):
+    learned = []
+    fit = svm.SVC.fit
+    monkeypatch.setattr(svm.SVC, "fit", lambda self, x, y: (learned.append(len(x)), fit(self, x, y))[1])
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(3000, 2)).astype(np.float32)
+    splits = [fit_split(x, x[:, 0].astype(float), LaNASConfig(split="svm")) for _ in range(2)]
+    assert learned == [1000, 1000]
+    good, again = (split.margin(x) >= 0 for split in splits)
+    assert np.array_equal(good, again)
+    assert (good == (x[:, 0] >= np.median(x[:, 0]))).mean() > 0.95
 
 
 class _Inverted:
