@@ -32,8 +32,8 @@ lint: $(READY) ## ruff and mypy, as strict as pyproject.toml says
 unit: $(READY) ## the tests that need neither NNI's manager nor a browser nor sshd
 	$(PYTEST) -m "not integration" -n 2 --dist worksteal
 
-integration: $(READY) ## the tests on real NNI experiments, one at a time
-	$(PYTEST) -m integration
+integration: $(READY) ## the tests on real NNI experiments, two files at a time
+	$(PYTEST) -m integration -n 2 --dist loadfile
 
 clean: ## remove .venv and what tools left behind
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -20,15 +24,22 @@ IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 _SKIPS_ALLOWED_IN_CI = ("needs a GPU",)
 
 
-@pytest.fixture(autouse=True, scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home folder of the tests' own: NNI keeps experiments and registered algorithms there."""
-    folder = tmp_path_factory.mktemp("home")
+class Ended(NamedTuple):
+    """What a command left: its exit code, and what it and its children printed."""
+
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a home folder of the tests' own, where NNI keeps experiments; it looks that up when it is imported."""
+    folder = tempfile.mkdtemp(prefix="pytest-home-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     patch = pytest.MonkeyPatch()
-    patch.setenv("HOME", str(folder))
-    patch.setenv("NNI_CONFIG_DIR", str(folder / "nni-config"))
-    yield folder
-    patch.undo()
+    patch.setenv("HOME", folder)
+    patch.setenv("NNI_CONFIG_DIR", f"{folder}/nni-config")
+    config.add_cleanup(patch.undo)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +55,25 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the data folder, which is not at {folder}; set {VARIABLE}")
     return folder
+
+
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Callable[..., Ended]:
+    """Runs the command line as its script does, but in this process: to import NNI takes two seconds."""
+    import nni  # noqa: F401  # its log prints where stdout was at import, so not into what is captured now
+
+    from nni_strategies import cli
+
+    capfd = request.getfixturevalue("capfd")
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["nni_strategies", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return Ended(end.value.code, *capfd.readouterr())
+
+    return run
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from nni_strategies.bridge.launch import free_port
+
 BIN = Path(sys.executable).parent
 CHECKOUT = Path(__file__).resolve().parents[2]
 RESULT_KEYS = {"default", "accuracy", "latency_ms", "params", "madds"}
@@ -35,6 +37,11 @@ class Run:
         found = re.search(rf"^{what} +(/.*)$", self.output, re.MULTILINE)
         assert found, self.output
         return Path(found[1])
+
+
+def own_port() -> tuple[str, str]:
+    """Return the option for a demo beside others: two that start at the same moment both find 8080 free."""
+    return "--port", str(free_port())
 
 
 def command(*arguments: str) -> list[str]:

@@ -23,11 +23,12 @@ from typing import Any, TypeVar
 
 import yaml
 
-from nni_strategies.bridge.launch import free_port
+from nni_strategies.bridge.launch import free_port, node_options
 from nni_strategies.bridge.rest import Rest, RestError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
+NNICTL = str(Path(__file__).with_name("patient_nnictl.py"))
 
 _T = TypeVar("_T")
 
@@ -131,6 +132,20 @@ def poll(look: Callable[[], _T | None], deadline: float, what: str) -> _T:
         pause.wait(0.1)
 
 
+def timeouts(seconds: Mapping[int, int], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with which a manager started in `environment` takes other times than NNI's.
+
+    Parameters
+    ----------
+    seconds
+        NNI's time, of all that has that time -> the one instead.
+    """
+    return {
+        "NODE_OPTIONS": node_options(environment.get("NODE_OPTIONS", ""), [Path(__file__).with_name("timeouts.js")]),
+        "NNI_TIMEOUTS": json.dumps({1000 * old: 1000 * new for old, new in seconds.items()}),
+    }
+
+
 class Experiment:
     """One experiment and its processes; a context manager that stops it."""
 
@@ -179,30 +194,21 @@ class Experiment:
         self._managers.append(self.manager)
 
     def _start(self, action: str, *arguments: str) -> str:
-        """Run `nnictl`, or our own command where the manager is to be mended; on a new port.
-
-        `nnictl` gives a manager 3 s to start, which a busy machine does not keep: then it is tried again.
-        """
-        error = ""
-        for _ in range(3):
-            self.port = free_port()
-            port = ("--port", str(self.port))
-            if self.mended:
-                ours = "launch" if action == "create" else action
-                return self._run("nni_strategies.cli", ours, *arguments, *port)
-            try:
-                return self.nnictl(action, *arguments, *port)
-            except AssertionError as failed:
-                error = str(failed)
-        raise AssertionError(error)
+        """Run `nnictl`, or our own command where the manager is to be mended; on a new port."""
+        self.port = free_port()
+        port = ("--port", str(self.port))
+        if not self.mended:
+            return self.nnictl(action, *arguments, *port)
+        ours = "launch" if action == "create" else action
+        return self._run("-m", "nni_strategies.cli", ours, *arguments, *port)
 
     def nnictl(self, *arguments: str) -> str:
         """Run nnictl in this experiment's environment; its output."""
-        return self._run("nni.tools.nnictl.nnictl", *arguments)
+        return self._run(NNICTL, *arguments)
 
-    def _run(self, module: str, *arguments: str) -> str:
+    def _run(self, *arguments: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, *arguments],
             env=self.environment,
             capture_output=True,
             text=True,
@@ -217,11 +223,16 @@ class Experiment:
 
     def __exit__(self, *_: object) -> None:
         for manager in self._managers:
-            if alive(manager):
+            if alive(manager) and self._busy():  # an orderly stop takes 5 s, and only trials need it
                 with suppress(RestError, AssertionError):
                     self.stop()
             if alive(manager):
                 os.kill(manager, signal.SIGKILL)
+
+    def _busy(self) -> bool:
+        with suppress(RestError):
+            return any(trial["status"] in ("WAITING", "RUNNING") for trial in self.trials())
+        return True
 
     # -- looking -------------------------------------------------------------------------------------
 

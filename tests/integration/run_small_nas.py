@@ -2,7 +2,7 @@
 
     python run_small_nas.py '{"folder": …, "id": …, "trials": …, "concurrency": …, "seconds": …, "log": …, "port": …}'
 
-At the end it prints one line of JSON: what ``run_or_resume`` returned, and what ``export_top_models`` gives.
+At the end it prints one line of JSON: what ``run_or_resume`` returned, and all that NNI then shows and exports.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from nni_strategies.search.baselines import RandomSearch
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.experiment import NasExperiment as StockNasExperiment
 from nni.nas.experiment.config import NasExperimentConfig
+from patient_nnictl import patience
 from small_space import SmallSpace, TinySpace, evaluate, evaluate_badly
 
 
@@ -37,12 +38,14 @@ def main() -> None:
     space, function = (TinySpace, evaluate_badly) if wanted.get("bad") else (SmallSpace, evaluate)
     evaluator = FunctionalEvaluator(function, seconds=wanted["seconds"], log=wanted["log"])
     experiment_class = StockNasExperiment if wanted.get("stock") else NasExperiment
-    if wanted.get("stock"):
-        first_last = "sleep $((NNI_TRIAL_SEQ_ID % 3 ? 0 : 3)) && "  # of each three the first asks last
-        config._trial_command_params = {"python": f"{first_last}{sys.executable} -m nni_strategies.bridge.nas_trial"}
+    if "python" in wanted:
+        config._trial_command_params = {"python": wanted["python"]}
     experiment = experiment_class(space(), evaluator, Random(seed=7), config, id=wanted["id"])
-    # NNI's own looks for an experiment of this id anywhere, and tests share one home
-    ended = (experiment.run if wanted.get("stock") else experiment.run_or_resume)(wanted["port"])
+    if wanted.get("stock"):  # whose run_or_resume looks for an experiment of this id anywhere; tests share one home
+        with patience():
+            ended = experiment.run(wanted["port"])
+    else:
+        ended = experiment.run_or_resume(wanted["port"])
     top = [[model.metric, model.sample] for model in experiment.export_top_models(3)]
     rows = []
     for job in experiment.list_trial_jobs():
@@ -50,9 +53,11 @@ def main() -> None:
         shown = {label: parameters.get(label) for label in parameters["sample"]}
         metrics = [metric.data.get("default") for metric in job.finalMetricData or []]
         rows.append({"status": job.status, "sample": parameters["sample"], "shown": shown, "metrics": metrics})
+    exported = [[one.parameter["sample"], one.value] for one in experiment.export_data()]
     status = experiment.get_status()
     experiment.stop()
-    print(json.dumps({"ended": ended, "status": status, "top": top, "rows": rows}), flush=True)
+    told = {"ended": ended, "status": status, "top": top, "rows": rows, "exported": exported}
+    print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,10 @@ from small_space import SmallSpace, value_of  # noqa: E402
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(480)]
 
 
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{HERE}", "OMP_NUM_THREADS": "1"}
+
+
 class Program:
     """``run_small_nas.py`` in a process of its own, again and again on the same experiment."""
 
@@ -43,12 +48,11 @@ class Program:
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{HERE}", "OMP_NUM_THREADS": "1"}
         argument = json.dumps({**self.wanted, "port": free_port()})
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", "run_small_nas.py", argument],
-                cwd=HERE, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True,
+                cwd=HERE, env=environment(), stdout=output, stderr=subprocess.STDOUT, text=True,
             )  # fmt: skip
 
     def result(self, seconds: float = 240) -> dict[str, Any]:
@@ -82,9 +86,41 @@ class Program:
 
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Program]:
-    program = Program(tmp_path, trials=8, concurrency=2, seconds=0.2)
+    program = Program(tmp_path, trials=7, concurrency=2, seconds=0.2)
     yield program
     program.clean_up()
+
+
+@pytest.fixture(scope="module")
+def warm_python() -> Iterator[str]:
+    """Yield a command that runs a trial like ``python``, but from a process that has torch imported.
+
+    The starts of the trials would be most of what these tests cost. A killed experiment's are started cold.
+    """
+    program = HERE / "warm_trials.py"
+    with TemporaryDirectory() as folder:  # a socket's name has a hundred characters at most
+        address = f"{folder}/socket"
+        server = subprocess.Popen([sys.executable, program, "serve", address], env=environment())
+        try:
+            yield f"{sys.executable} -SE {program} run {address}"
+        finally:
+            server.kill()
+            server.wait()
+
+
+def first_asks_last(n: int, seconds: int, python: str) -> str:
+    """Start the first of each `n` trials later, so that it asks for its parameters after the others."""
+    return f"sleep $((NNI_TRIAL_SEQ_ID % {n} ? 0 : {seconds})) && {python}"
+
+
+def outcome(folder: Path, **wanted: object) -> tuple[dict[str, Any], Program]:
+    """Return what the program prints at the end of an experiment that nobody kills."""
+    program = Program(folder, seconds=0, **wanted)
+    try:
+        program.start()
+        return program.result(), program
+    finally:
+        program.clean_up()
 
 
 def uninterrupted(n: int) -> list[dict[str, str]]:
@@ -101,7 +137,7 @@ def test_killed_python_then_killed_manager(program: Program) -> None:
     before = {e["trial"]: e["value"] for e in program.events("finished")}
 
     program.start()
-    program.wait_for_finished(5)
+    program.wait_for_finished(4)
     for pid in program.managers():
         os.kill(pid, signal.SIGKILL)
         poll(lambda pid=pid: not alive(pid) or None, 10, "the manager is gone")
@@ -115,9 +151,9 @@ def test_killed_python_then_killed_manager(program: Program) -> None:
     assert result["ended"] is True
 
     proposed = [e["configuration"] for e in program.events("proposed")]
-    assert proposed == uninterrupted(8)
+    assert proposed == uninterrupted(7)
     finished = {e["trial"]: e["value"] for e in program.events("finished")}
-    assert len(program.events("finished")) == 8 == len(finished)
+    assert len(program.events("finished")) == 7 == len(finished)
     assert {trial: finished[trial] for trial in before} == before
     assert finished == {i: value_of(c) for i, c in enumerate(proposed)}
     assert program.events("failed") == []
@@ -131,52 +167,40 @@ def test_killed_python_then_killed_manager(program: Program) -> None:
     assert program.managers() == []
 
     rows = [row for row in result["rows"] if row["metrics"]]
-    assert len(rows) == 8  # what the web UI shows
+    assert len(rows) == 7  # what the web UI shows
     assert all(row["metrics"] == [value_of(row["sample"])] for row in rows)
     assert all(row["shown"] == row["sample"] for row in rows)
 
 
-def test_failures_and_exhaustion_end_well(tmp_path: Path) -> None:
-    program = Program(tmp_path, trials=10, concurrency=2, seconds=0, bad=True)
-    try:
-        program.start()
-        result = program.result()
-        assert (result["ended"], result["status"]) == (True, "DONE")  # of ten trials four, the space has no more
-        assert result["top"] == [[3.0, {"a": "width3"}]]
-        label = {e["trial"]: e["configuration"]["a"] for e in program.events("proposed")}
-        reasons = {label[e["trial"]]: e["reason"] for e in program.events("failed")}
-        assert set(reasons) == {"width0", "width1", "width2"}
-        assert "failed" in reasons["width0"]
-        assert "no 'default'" in reasons["width1"]
-        assert "no final result" in reasons["width2"]
-    finally:
-        program.clean_up()
+def test_failures_and_exhaustion_end_well(tmp_path: Path, warm_python: str) -> None:
+    result, program = outcome(tmp_path, trials=10, concurrency=2, bad=True, python=warm_python)
+    assert (result["ended"], result["status"]) == (True, "DONE")  # of ten trials four, the space has no more
+    assert result["top"] == [[3.0, {"a": "width3"}]]
+    label = {e["trial"]: e["configuration"]["a"] for e in program.events("proposed")}
+    reasons = {label[e["trial"]]: e["reason"] for e in program.events("failed")}
+    assert set(reasons) == {"width0", "width1", "width2"}
+    assert "failed" in reasons["width0"]
+    assert "no 'default'" in reasons["width1"]
+    assert "no final result" in reasons["width2"]
 
 
-def test_forty_trials_at_concurrency_four_have_their_own_scores(tmp_path: Path) -> None:
-    program = Program(tmp_path, trials=40, concurrency=4, seconds=0)
-    try:
-        program.start()
-        result = program.result()
-    finally:
-        program.clean_up()
+def test_forty_trials_at_concurrency_four_have_their_own_scores(tmp_path: Path, warm_python: str) -> None:
+    result, _ = outcome(tmp_path, trials=40, concurrency=4, python=first_asks_last(4, 1, warm_python))
     assert (result["ended"], result["status"], len(result["rows"])) == (True, "DONE", 40)
     for row in result["rows"]:
         assert row["metrics"] == [value_of(row["sample"])]
         assert row["shown"] == row["sample"]
     scores = sorted((value_of(row["sample"]) for row in result["rows"]), reverse=True)
     assert len(set(scores)) == 40
+    exported = [(value_of(sample), value["default"]) for sample, value in result["exported"]]
+    assert sorted(exported, reverse=True) == [(score, score) for score in scores]
     assert [score for score, _ in result["top"]] == scores[:3]
     assert [value_of(sample) for _, sample in result["top"]] == scores[:3]
 
 
-def test_stock_nni_gives_models_the_scores_of_others(tmp_path: Path) -> None:
-    program = Program(tmp_path, trials=6, concurrency=3, seconds=0, stock=True)
-    try:
-        program.start()
-        result = program.result()
-    finally:
-        program.clean_up()
+def test_stock_nni_gives_models_the_scores_of_others(tmp_path: Path, warm_python: str) -> None:
+    python = first_asks_last(3, 2, warm_python + " -m nni_strategies.bridge.nas_trial")
+    result, program = outcome(tmp_path, trials=6, concurrency=3, stock=True, python=python)
     wrong = [row for row in result["rows"] if row["metrics"] != [value_of(row["sample"])]]
     assert len(wrong) >= 2  # NNI's rows
     assert [score for score, _ in result["top"]] == [value_of(sample) for _, sample in result["top"]]  # ours

@@ -22,6 +22,7 @@ import pytest
 import yaml
 
 from nni_strategies.bridge.launch import free_port
+from tests.integration.nni_experiment import NNICTL
 
 # Speaks NNI's trial protocol itself: `import nni` would cost each trial 1.5 s.
 TRIAL = """
@@ -155,8 +156,7 @@ def test_mended_every_row_shows_the_parameters_its_trial_ran_with(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(180)
 def test_stock_nni_shows_trials_with_the_parameters_of_others(tmp_path):
-    nnictl = [sys.executable, "-m", "nni.tools.nnictl.nnictl", "create"]
-    with experiment(tmp_path, nnictl, trials=12) as port:
+    with experiment(tmp_path, [sys.executable, NNICTL, "create"], trials=12) as port:
         table = rows(port)
         assert len(table) == 12
         assert sum(shown != ran for shown, ran in table) >= 4

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from nni_strategies.commands.demo import QUICKSTART
-from tests.integration.demo_runs import processes_of, registered, retrained, run_demo
+from tests.integration.demo_runs import own_port, processes_of, registered, retrained, run_demo
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -99,7 +99,7 @@ def test_the_quick_start_runs_on_another_machine(tmp_path: Path, server: Server)
     config = tmp_path / "remote.yml"
     config.write_text(yaml.safe_dump(fields))
 
-    run = run_demo("--config", str(config), timeout=280)
+    run = run_demo("--config", str(config), *own_port(), timeout=280)
     assert run.returncode == 0, run.output
     best = json.loads(run.path("best").read_text())
     assert retrained(best["configuration"]) == best["metric"]

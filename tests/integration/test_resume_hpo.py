@@ -3,119 +3,178 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nni_strategies.bridge.tuner import StudyTuner
 from nni_strategies.search.baselines import RegularizedEvolution
-from tests.integration.nni_experiment import Experiment, evolution_config, poll, run_experiment
+from nni_strategies.search.study import Study
+from nni_strategies.space.from_json import space_from_json
+from tests.integration.nni_experiment import evolution_config, poll, run_experiment, timeouts
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SPACE = {"a": {"_type": "choice", "_value": [1, 2, 3, 4]}, "b": {"_type": "quniform", "_value": [0, 3, 1]}}
-# The trial waits for the test, which so decides when a process is killed: at a gate named by a file.
+# The trial waits for the test, which so decides when it reports and when it ends: at gates, named by files.
 TRIAL = """
-def gate(name):
-    while not os.path.exists(os.path.join(GATES, name)):
+def gate(what):
+    while not os.path.exists(os.path.join(GATES, f"{what} {parameters['a']} {parameters['b']:.0f}")):
+        if not os.path.isdir(GATES):
+            sys.exit("the test is over")
         time.sleep(0.05)
-number = len(open(STARTED_FILE).read().splitlines())
-gate(f"report {number}")
+gate("report")
 report({"default": parameters["a"] + parameters["b"] / 10})
-gate(f"exit {number}")
+gate("exit")
 """
-TRIALS = 6
+SECONDS = 60  # for anything to happen: two tests at a time on two slow cores
 
 
-class Evolution(StudyTuner):
-    searcher_class = RegularizedEvolution
+class Run:
+    """An experiment whose trials, numbered as in the journal, wait at two gates: ``report`` and ``exit``."""
+
+    def __init__(self, folder: Path, concurrency: int, n_trials: int, *, mended: bool = True, **variables: str) -> None:
+        (folder / "gates").mkdir()
+        body = TRIAL.replace("GATES", repr(str(folder / "gates")))
+        config = evolution_config(folder, SPACE, body, trialConcurrency=concurrency, maxTrialNumber=n_trials)
+        self.experiment = run_experiment(config, folder, mended=mended, variables=variables)
+        self.n_trials = n_trials
+        self._kept: list[list[dict[str, Any]]] = []
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.experiment.__exit__()
+        shutil.rmtree(self.experiment.folder / "gates")  # ends the trials of killed managers
+
+    def proposed(self) -> list[dict[str, Any]]:
+        return [event["configuration"] for event in self.experiment.journal("proposed")]
+
+    def open(self, trial: int, *gates: str) -> None:
+        configuration = self.proposed()[trial]
+        for gate in gates:
+            (self.experiment.folder / "gates" / f"{gate} {configuration['a']} {configuration['b']:.0f}").touch()
+
+    def times(self) -> Counter[int]:
+        """How often each trial began."""
+        proposed = self.proposed()
+        return Counter(proposed.index(configuration) for configuration in self.experiment.started())
+
+    def begun(self, trials: Iterable[int], times: int = 1) -> None:
+        wanted = dict.fromkeys(trials, times)
+        poll(lambda: wanted.items() <= self.times().items(), SECONDS, f"trials {trials} began {times} times")
+
+    def known(self, n: int) -> None:
+        poll(lambda: len(self.experiment.journal("finished")) >= n, SECONDS, f"result {n} is in the journal")
+
+    def conclude(self, trial: int) -> None:
+        """Let a trial report and end, and the next one begin: then nothing else happens at the same time."""
+        n_known, n_begun = len(self.experiment.journal("finished")), len(self.times())
+        self.open(trial, "report", "exit")
+        self.known(n_known + 1)
+        if n_begun < self.n_trials:
+            poll(lambda: len(self.times()) > n_begun, SECONDS, f"trial {n_begun} begins after the end of {trial}")
+
+    def go_on(self, running: list[int]) -> None:
+        """Let the running trials and those that come after them report and end, one after the other."""
+        for trial in range(min(running), self.n_trials):
+            self.conclude(trial)
+        self.experiment.wait_for("DONE")
+
+    def kill(self, *processes: int) -> None:
+        self._kept.append(self.experiment.journal())
+        for process in processes:
+            self.experiment.kill(process)
+
+    def check_story(self) -> None:
+        """Nothing that the journal held before a kill is lost, and the search is one that nobody killed."""
+        events = self.experiment.journal()
+        assert [events[: len(kept)] for kept in self._kept] == self._kept
+        study = Study(
+            RegularizedEvolution(space_from_json(SPACE), RegularizedEvolution.Config(population=3, sample=2)), seed=1
+        )
+        for event in events[1:]:
+            if event["event"] == "proposed":
+                assert event["configuration"] == study.ask().configuration
+            elif event["event"] == "finished":
+                study.tell(event["trial"], event["value"])
+        proposed = self.proposed()
+        assert len(proposed) == self.n_trials == len(self.experiment.trials())
+        values = [(event["trial"], event["value"]) for event in self.experiment.journal("finished")]
+        assert sorted(values) == [(i, pytest.approx(c["a"] + c["b"] / 10)) for i, c in enumerate(proposed)]
+        assert self.experiment.journal("failed") == []
 
 
-def uninterrupted() -> list[dict[str, Any]]:
-    """Return what a run that nobody kills proposes."""
-    tuner = Evolution(seed=1, population=3, sample=2)
-    tuner.update_search_space(SPACE)
-    proposals = []
-    for parameter_id in range(TRIALS):
-        proposals.append(tuner.generate_parameters(parameter_id))
-        tuner.receive_trial_result(parameter_id, proposals[-1], proposals[-1]["a"] + proposals[-1]["b"] / 10)
-    return proposals
-
-
-def start(folder: Path, *, mended: bool) -> Experiment:
-    (folder / "gates").mkdir()
-    body = TRIAL.replace("GATES", repr(str(folder / "gates"))).replace(
-        "STARTED_FILE", repr(str(folder / "started.txt"))
-    )
-    return run_experiment(evolution_config(folder, SPACE, body, maxTrialNumber=TRIALS), folder, mended=mended)
-
-
-def open_gates(experiment: Experiment, *names: str) -> None:
-    for name in names:
-        (experiment.folder / "gates" / name).touch()
-
-
-def begun(experiment: Experiment, n: int) -> None:
-    poll(lambda: len(experiment.started()) >= n, 40, f"trial {n} begins")
-
-
-def known(experiment: Experiment, n: int) -> None:
-    poll(lambda: len(experiment.journal("finished")) >= n, 40, f"result {n} is in the journal")
-
-
-def check_story(experiment: Experiment) -> None:
-    known(experiment, TRIALS)  # NNI calls an experiment done before its tuner has the last result
-    proposed = [e["configuration"] for e in experiment.journal("proposed")]
-    assert proposed == uninterrupted()
-    values = {e["trial"]: e["value"] for e in experiment.journal("finished")}
-    assert values == {i: pytest.approx(c["a"] + c["b"] / 10) for i, c in enumerate(proposed)}
-    assert len(experiment.journal("finished")) == TRIALS
-    assert len(experiment.trials()) == TRIALS
-
-
-@pytest.mark.parametrize("mended", [True, False])
-def test_the_manager_is_killed_then_both(tmp_path, mended):
-    with start(tmp_path, mended=mended) as experiment:
-        open_gates(experiment, "report 1", "exit 1", "report 2")
-        known(experiment, 2)  # trial 2 has reported, but not ended
-        experiment.kill(experiment.manager)
-        open_gates(experiment, "exit 2")
+@pytest.mark.parametrize(
+    ("mended", "order"),
+    [
+        pytest.param(True, [1, 0, 3, 2], id="mended, two at a time"),  # each trial outlives a later one
+        pytest.param(False, [0, 1], id="stock, one at a time"),
+    ],
+)
+def test_the_manager_is_killed_then_both(tmp_path, mended, order):
+    concurrency = 2 if mended else 1
+    *ended, last = order
+    with Run(tmp_path, concurrency, n_trials=len(order) + 4, mended=mended) as run:
+        experiment = run.experiment
+        run.begun(range(concurrency))
+        for trial in ended:
+            run.conclude(trial)
+        run.open(last, "report")
+        run.known(len(order))  # which has not ended
+        run.kill(experiment.manager)
+        run.open(last, "exit")
         experiment.resume()
-        # Trial 2 is not run again: at most its process begins, and is stopped (stock NNI).
-        begun(experiment, 3)
-        third = experiment.started()[-1] == uninterrupted()[2]
-        if not third:
-            assert not mended
-            poll(lambda: experiment.started()[-1] == uninterrupted()[2], 40, "trial 3 begins")
-        n = len(experiment.started())
-        manager, dispatcher = experiment.manager, experiment.dispatcher()
-        experiment.kill(dispatcher)  # while trial 3 runs
-        experiment.kill(manager)
+
+        running = [len(order) + i for i in range(concurrency)]
+        cut_off, new = running[:-1], running[-1:]
+        run.begun(cut_off, 2)  # which NNI runs again by itself
+        run.begun(new)
+        run.kill(experiment.dispatcher(), experiment.manager)
         experiment.resume()
-        begun(experiment, n + 1)
-        assert experiment.started()[-1] == uninterrupted()[2]  # which NNI runs again by itself
-        open_gates(experiment, *(f"{what} {i}" for what in ("report", "exit") for i in range(n, 12)))
-        experiment.wait_for("DONE", deadline=60)
-        check_story(experiment)
-        statuses = sorted(trial["status"] for trial in experiment.trials())
-        assert statuses == ["SUCCEEDED"] * TRIALS if mended else statuses[:-1] == ["SUCCEEDED"] * (TRIALS - 1)
+        run.begun(cut_off, 3)
+        run.begun(new, 2)
+        run.go_on(running)
+
+        run.check_story()
+        times = run.times()
+        expected = Counter(dict.fromkeys(range(run.n_trials), 1)) + Counter(running) + Counter(cut_off)
+        statuses = Counter(row["status"] for row in experiment.trials())
+        if mended:
+            assert times == expected
+            assert statuses == {"SUCCEEDED": run.n_trials}
+            for row in experiment.trials():
+                shown = json.loads(row["hyperParameters"][0])["parameters"]
+                (metric,) = row["finalMetricData"]
+                value = json.loads(json.loads(metric["data"]))["default"]
+                assert value == pytest.approx(shown["a"] + shown["b"] / 10)
+        else:  # at most the process of the trial that was known and had not ended begins again, and is stopped
+            assert times - expected in (Counter(), Counter([last]))
+            assert statuses["SUCCEEDED"] >= run.n_trials - 1
 
 
 def test_the_tuner_is_killed(tmp_path):
-    with start(tmp_path, mended=True) as experiment:
-        open_gates(experiment, "report 1", "exit 1")
-        known(experiment, 1)
-        begun(experiment, 2)
-        experiment.kill(experiment.dispatcher())
-        open_gates(experiment, "report 2", "exit 2")  # this result reaches NNI's database only
-        experiment.wait_for("ERROR", deadline=45)
+    soon = timeouts({30: 5}, os.environ)  # how long NNI hopes that a lost tuner comes back
+    with Run(tmp_path, concurrency=2, n_trials=7, **soon) as run:
+        experiment = run.experiment
+        run.begun(range(2))
+        for trial in (1, 2, 0):
+            run.conclude(trial)
+        run.kill(experiment.dispatcher())
+        run.open(3, "report", "exit")  # this result reaches NNI's database only
+        poll(lambda: len(experiment.rest.get("metric-data")) == 4, SECONDS, "the result is in the database")
+        experiment.wait_for("ERROR")
         assert "process is gone" in experiment.rest.get("check-status")["errors"][0]
         experiment.stop()
         experiment.resume()
-        open_gates(experiment, *(f"{what} {i}" for what in ("report", "exit") for i in range(3, 12)))
-        experiment.wait_for("DONE", deadline=60)
-        check_story(experiment)
-        assert [json.dumps(one, sort_keys=True) for one in experiment.started()] == [
-            json.dumps(one, sort_keys=True) for one in uninterrupted()
-        ]
+        run.begun([4], 2)
+        run.begun([5])
+        run.known(4)
+        run.go_on([4, 5])
+        run.check_story()
+        assert run.times() == Counter(range(7)) + Counter([4])

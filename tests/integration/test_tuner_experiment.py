@@ -64,7 +64,7 @@ def test_wrong_class_arguments_end_it_at_once_with_the_reason(tmp_path):
     with pytest.raises(AssertionError, match="did you mean 'population'"):  # ours refuses it before a start
         run_experiment(config, tmp_path, mended=True)
     with run_experiment(config, tmp_path, mended=False) as experiment:
-        experiment.wait_for("ERROR", deadline=30)
+        experiment.wait_for("ERROR", deadline=60)
         assert experiment.trials() == []
         for log in ("dispatcher.log", "nnictl_stderr.log", "nnimanager.log"):
             assert reason in experiment.log(log)
@@ -75,7 +75,7 @@ def test_a_tuner_that_ends_at_its_start_is_noticed(tmp_path):
     (tmp_path / "code" / "evolution_tuner.py").write_text("import os\nos._exit(3)")
     # not through `launch`, which would refuse the config before a start
     with run_experiment(config, tmp_path, mended=False, variables=mended_environment({})) as experiment:
-        experiment.wait_for("ERROR", deadline=30)
+        experiment.wait_for("ERROR", deadline=60)
         assert "ended before it was connected" in experiment.rest.get("check-status")["errors"][0]
 
 
@@ -83,7 +83,7 @@ def test_a_changed_space_is_refused_and_nothing_but_failures_ends_it_with_the_re
     space = {"x": {"_type": "uniform", "_value": [0, 1]}}
     config = evolution_config(tmp_path, space, "import no_such_module", trialConcurrency=4, maxTrialNumber=100)
     with run_experiment(config, tmp_path, mended=True) as experiment:
-        poll(experiment.trials, 40, "the first trial")  # before the tuner is connected NNI does not answer this
+        poll(experiment.trials, 60, "the first trial")  # before the tuner is connected NNI does not answer this
         profile = experiment.rest.get("experiment")
         profile["params"]["searchSpace"] = {"y": space["x"]}
         experiment.rest.put("experiment?update_type=SEARCH_SPACE", profile)
@@ -119,8 +119,10 @@ def test_results_that_come_before_a_slow_manager_knows_their_trial_are_kept(tmp_
     config = evolution_config(tmp_path, space, "report(parameters['x'])", trialConcurrency=1, maxTrialNumber=6)
     slow = {"NODE_OPTIONS": f'--require "{tmp_path / "slow_disk.js"}"'}
     with run_experiment(config, tmp_path, mended=True, variables=slow) as experiment:
-        poll(lambda: experiment.journal("proposed"), 40, "the first proposal")
-        experiment.nnictl("update", "concurrency", experiment.id, "--value", "3")
+        poll(lambda: experiment.journal("proposed"), 60, "the first proposal")
+        profile = experiment.rest.get("experiment")
+        profile["params"]["trialConcurrency"] = 3
+        experiment.rest.put("experiment?update_type=TRIAL_CONCURRENCY", profile)
         experiment.wait_for("DONE", deadline=90)
         poll(lambda: len(experiment.journal("finished")) == 6, 20, "all results are in the journal")
         proposed = {e["trial"]: e["configuration"]["x"] for e in experiment.journal("proposed")}
