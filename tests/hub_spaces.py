@@ -1,6 +1,14 @@
 """The spaces of NNI's hub, with the arguments that make them small."""
 
+import functools
 from typing import Any
+
+import nni_strategies.bridge.torchvision_first  # noqa: F401
+
+# isort: split
+from nni.nas.hub import pytorch as hub  # here, since no test's time is to go into it
+
+from nni_strategies.space.from_nni import ModelSpaceView
 
 CELLS: dict[str, Any] = {"width": 4, "num_cells": 3, "dataset": "cifar"}
 HUB: dict[str, dict[str, Any]] = {
@@ -16,3 +24,10 @@ HUB: dict[str, dict[str, Any]] = {
     "ShuffleNetSpace": {},
     "AutoFormer": {},
 }
+
+
+@functools.cache
+def build(name: str) -> tuple[Any, ModelSpaceView]:
+    """A space and its view, built once a process: to build them all takes four seconds."""
+    model_space = getattr(hub, name)(**HUB[name])
+    return model_space, ModelSpaceView(model_space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -31,30 +32,27 @@ def test_importing_compat_imports_neither_torch_nor_nni():
 
 @pytest.mark.slow
 def test_everything_but_the_compiled_operators_of_torchvision_works():
-    code = """
-from nni_strategies.compat import load_torchvision
-first = load_torchvision()
-import torch, torchvision
-assert first is torchvision is load_torchvision()
-from torchvision import datasets, models, transforms
-from torchvision.models.feature_extraction import create_feature_extractor
-pipeline = transforms.Compose([transforms.RandomCrop(32, padding=4), transforms.ToTensor()])
-image, _ = datasets.FakeData(size=2, image_size=(3, 32, 32), transform=pipeline)[0]
-network = create_feature_extractor(models.resnet18(weights=None).eval(), ["layer1", "fc"])
-features = network(image[None])
-print(tuple(features["layer1"].shape), tuple(features["fc"].shape))
-boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 1.0, 2.0], [5.0, 5.0, 6.0, 6.0]])
-print(torchvision.ops.box_iou(boxes, boxes)[0].tolist())
-try:
-    print(torchvision.ops.nms(boxes, torch.tensor([0.9, 0.8, 0.7]), 0.3).tolist())
-except RuntimeError as error:
-    print("C++ ops" in str(error))
-import nni.nas.hub.pytorch
-"""
-    shapes, overlap, operator = run(code).splitlines()
-    assert shapes == "(1, 64, 8, 8) (1, 1000)"
-    assert overlap == "[1.0, 0.5, 0.0]"
-    assert operator in ("True", "[0, 2]")  # without the native operators, with them
+    first = load_torchvision()  # only this loads it in the tests, so here or before in the same way
+    import torch
+    import torchvision
+
+    assert first is torchvision is load_torchvision()
+    from torchvision import datasets, models, transforms
+    from torchvision.models.feature_extraction import create_feature_extractor
+
+    pipeline = transforms.Compose([transforms.RandomCrop(32, padding=4), transforms.ToTensor()])
+    image, _ = datasets.FakeData(size=2, image_size=(3, 32, 32), transform=pipeline)[0]
+    network = create_feature_extractor(models.resnet18(weights=None).eval(), ["layer1", "fc"])
+    features = network(image[None])
+    assert tuple(features["layer1"].shape) == (1, 64, 8, 8)
+    assert tuple(features["fc"].shape) == (1, 1000)
+    boxes = torch.tensor([[0.0, 0.0, 2.0, 2.0], [0.0, 0.0, 1.0, 2.0], [5.0, 5.0, 6.0, 6.0]])
+    assert torchvision.ops.box_iou(boxes, boxes)[0].tolist() == [1.0, 0.5, 0.0]
+    try:
+        assert torchvision.ops.nms(boxes, torch.tensor([0.9, 0.8, 0.7]), 0.3).tolist() == [0, 2]
+    except RuntimeError as error:  # without the native operators
+        assert "C++ ops" in str(error)
+    importlib.import_module("nni.nas.hub.pytorch")
 
 
 def test_a_torchvision_that_imports_is_left_alone(tmp_path):

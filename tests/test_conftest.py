@@ -29,7 +29,8 @@ def test_home(): assert "pytest-" in os.environ["HOME"]
 def test_skips(tmp_path: Path, in_ci: str, closing: str):
     shutil.copy(CONFTEST, tmp_path)
     (tmp_path / "test_something.py").write_text(TESTS)
-    environment = {**os.environ, "CI": in_ci, "NNI_STRATEGIES_DATA": str(tmp_path / "nowhere")}
+    alone = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # other people's plugins take a second to import
+    environment = {**os.environ, **alone, "CI": in_ci, "NNI_STRATEGIES_DATA": str(tmp_path / "nowhere")}
     plugins = ["-p", "no:cacheprovider", "-p", "no:warnings"]  # other people's warnings would be counted
     command = [sys.executable, "-m", "pytest", "-q", "-rsf", *plugins, str(tmp_path)]
     ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -187,4 +187,8 @@ def _parser() -> Any:
         if error.name != "pkg_resources":
             raise
         raise NNIStrategiesError("nnictl needs an older setuptools: pip install 'setuptools<81'") from None
-    return nnictl.get_parser()
+    level = logging.getLogger().level
+    try:
+        return nnictl.get_parser()
+    finally:
+        logging.getLogger().setLevel(level)  # NNI would silence the warnings of the whole process

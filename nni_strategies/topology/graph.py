@@ -57,7 +57,7 @@ class TopologyGraph:
         if len(self.predecessors) != n or self.predecessors[0]:
             raise InvalidArgument("predecessors", list(self.predecessors), f"{n} entries, none for the input")
         for node, read in enumerate(self.predecessors):
-            if any(not 0 <= p < node for p in read) or list(read) != sorted(read):
+            if read and (read[0] < 0 or read[-1] >= node or list(read) != sorted(read)):
                 raise InvalidArgument(f"predecessors[{node}]", list(read), f"sorted numbers below {node}")
             if len(read) > 1 and self.labels[node] not in MERGES:
                 raise InvalidArgument(f"predecessors[{node}]", list(read), f"one node: only {sorted(MERGES)} join more")
@@ -92,11 +92,6 @@ class TopologyGraph:
             for wanted in reads:
                 if wanted not in nodes and wanted != INPUT:
                     raise InvalidArgument(f"nodes[{name!r}]", wanted, "the name of a node", map(str, nodes))
-        try:
-            order = TopologicalSorter({name: reads for name, (_, reads) in nodes.items()}).static_order()
-            names = [name for name in order if name != INPUT]
-        except CycleError as error:
-            raise InvalidArgument("nodes", [str(name) for name in error.args[1]], "free of cycles") from None
         labels, predecessors = [INPUT], [()]  # type: list[str], list[tuple[int, ...]]
 
         def append(label: str, reads: Iterable[int]) -> int:
@@ -104,7 +99,7 @@ class TopologyGraph:
             predecessors.append(tuple(sorted(reads)))
             return len(labels) - 1
 
-        for name in names:
+        for name in _in_order(nodes):
             label, inputs = nodes[name]
             read = [known[name] for name in inputs]
             if len(read) > 1 and not is_merge(label):
@@ -132,14 +127,14 @@ class TopologyGraph:
         if not listed or any(not 0 <= i < j for i, j, _ in listed):
             raise InvalidArgument("edges", listed, "edges (i, j, operation) with 0 <= i < j")
         nodes: dict[Hashable, tuple[str, Sequence[Hashable]]] = {}
-        sums: dict[int, list[Hashable]] = {}
-        for number, (i, j, operation) in enumerate(listed):
-            nodes[("edge", number)] = (operation, [INPUT if i == 0 else ("sum", i)])
-            sums.setdefault(j, []).append(("edge", number))
-        last = max(sums)
-        for i in {i for i, _, _ in listed if i > 0} | set(sums):
-            nodes[("sum", i)] = (ADD, sums.get(i, []))
-        return cls.from_nodes(nodes, [("sum", last)])
+        arriving: dict[int, list[tuple[int, str]]] = {i: [] for i, _, _ in listed if i > 0}
+        for i, j, operation in listed:
+            arriving.setdefault(j, []).append((i, operation))
+        for j, edges_of_j in sorted(arriving.items()):
+            for number, (i, operation) in enumerate(edges_of_j):
+                nodes[("edge", j, number)] = (operation, [INPUT if i == 0 else ("sum", i)])
+            nodes[("sum", j)] = (ADD, [("edge", j, number) for number in range(len(edges_of_j))])
+        return cls.from_nodes(nodes, [("sum", max(arriving))])
 
     @classmethod
     def chain(cls, operations: Iterable[str]) -> TopologyGraph:
@@ -173,6 +168,8 @@ class TopologyGraph:
         return self._renumbered(self._merged_sums(reads))
 
     def _merged_sums(self, reads: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
+        if sum(self.labels[node] == ADD for node in reads) < 2:
+            return reads
         consumers = Counter(p for read in reads.values() for p in read)
         merged: dict[int, tuple[int, ...]] = {}
         for node, read in sorted(reads.items()):
@@ -201,9 +198,14 @@ class TopologyGraph:
 
     @cached_property
     def digest(self) -> str:
-        """A hash of the structure: equal for equal graphs, nearly always different otherwise, stable for storing.
+        """A hash of the structure: equal for equal graphs, nearly always different otherwise, stable for storing."""
+        return _hashed(*sorted(self._refined))
 
-        Each node is refined by all that leads to it, then by all that it leads to: in an acyclic graph two passes
+    @cached_property
+    def _refined(self) -> list[str]:
+        """A hash of each node, equal for corresponding nodes of equal graphs.
+
+        Each is refined by all that leads to it, then by all that it leads to: in an acyclic graph two passes
         do what Weisfeiler-Lehman iterations approach (networkx's hash of directed graphs changed with its version).
         """
         n = len(self.labels)
@@ -216,7 +218,21 @@ class TopologyGraph:
             above[node] = _hashed(self.labels[node], *sorted(above[p] for p in self.predecessors[node]))
         for node in reversed(range(n)):
             below[node] = _hashed(above[node], *sorted(below[s] for s in leads[node]))
-        return _hashed(*sorted(below))
+        return below
+
+    def _corresponds(self, other: TopologyGraph) -> bool:
+        """Whether nodes with equal hashes read each other's counterparts, those with one hash paired as they come.
+
+        Then the graphs are equal; where one hash is that of several nodes, another pairing may do what this one does
+        not.
+        """
+        mine, theirs = (sorted(range(len(g.labels)), key=g._refined.__getitem__) for g in (self, other))
+        became = dict(zip(mine, theirs, strict=True))
+        return all(
+            self.labels[node] == other.labels[counterpart]
+            and tuple(sorted(became[p] for p in self.predecessors[node])) == other.predecessors[counterpart]
+            for node, counterpart in became.items()
+        )
 
     def __eq__(self, other: Any) -> bool:
         if not isinstance(other, TopologyGraph):
@@ -225,6 +241,8 @@ class TopologyGraph:
             return True
         if sorted(self.labels) != sorted(other.labels) or self.digest != other.digest:
             return False
+        if self._corresponds(other):
+            return True
         same = nx.is_isomorphic(
             self.to_networkx(),
             other.to_networkx(),
@@ -235,6 +253,22 @@ class TopologyGraph:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+
+def _in_order(nodes: Mapping[Hashable, tuple[str, Sequence[Hashable]]]) -> list[Hashable]:
+    """Return the names so that each follows those it reads: as they are given where that is so."""
+    seen: set[Hashable] = {INPUT}
+    for name, (_, reads) in nodes.items():
+        if not seen.issuperset(reads):
+            break
+        seen.add(name)
+    else:
+        return [name for name in nodes if name != INPUT]
+    try:
+        order = TopologicalSorter({name: reads for name, (_, reads) in nodes.items()}).static_order()
+        return [name for name in order if name != INPUT]
+    except CycleError as error:
+        raise InvalidArgument("nodes", [str(name) for name in error.args[1]], "free of cycles") from None
 
 
 def _hashed(*parts: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 INPUT = "input"
@@ -29,12 +30,14 @@ def _normal(label: str) -> str:
     return re.sub(r"[_\-. ]", "", label.lower())
 
 
+@functools.lru_cache(maxsize=1024)  # a search asks for the same few operations again and again
 def is_transparent(label: str) -> bool:
     """Whether a node of this operation is contracted in the canonical form."""
     name = _normal(label)
     return bool(IDENTITY.fullmatch(name) or ABSORBED.fullmatch(name))
 
 
+@functools.lru_cache(maxsize=1024)
 def is_zero(label: str) -> bool:
     """Whether this operation gives zero for any input."""
     return bool(ZERO.fullmatch(_normal(label)))

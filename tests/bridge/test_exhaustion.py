@@ -42,7 +42,7 @@ class Manager:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.rest = Rest(f"http://127.0.0.1:{self.server.server_address[1]}", timeout=5)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=[0.01], daemon=True).start()  # asks as often to stop
 
 
 @pytest.fixture

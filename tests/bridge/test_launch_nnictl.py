@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from nni_strategies.bridge.nnictl import create
+from nni_strategies.bridge.nnictl import _parser, create
 from nni_strategies.cli import build
 from nni_strategies.errors import InvalidArgument
 
@@ -50,6 +51,13 @@ def test_a_config_that_cannot_work_is_refused_before_a_start(tmp_path, change, p
     assert not (tmp_path / "nni").exists()
 
 
+def test_the_logging_of_the_process_is_left_as_it_was():
+    """NNI's own parser raises the level of the root logger: warnings of everything else would be lost."""
+    before = logging.getLogger().level
+    assert _parser().parse_args(["create", "--config", "x.yml"]).config == "x.yml"
+    assert logging.getLogger().level == before < logging.ERROR
+
+
 def test_the_format_of_nni_1_is_refused(tmp_path):
     path = write(tmp_path, yaml.safe_dump({"trainingServicePlatform": "local", "trial": {"command": "true"}}))
     with pytest.raises(InvalidArgument, match="NNI 1's format"):
@@ -74,40 +82,51 @@ def test_bad_input_raises_our_error(tmp_path, monkeypatch, arguments):
     assert isinstance(outcome.exception, InvalidArgument), outcome.output
 
 
-@pytest.mark.parametrize("command", ["resume", "view"])
-@pytest.mark.parametrize("text", ["[]", '"abc"'])
-def test_a_list_of_experiments_that_is_none_is_refused(tmp_path, command, text):
-    (tmp_path / "nni-experiments").mkdir()
-    (tmp_path / "nni-experiments" / ".experiment").write_text(text)
-    call = [sys.executable, "-m", "nni_strategies.cli", command, "abc"]
-    environment = {**os.environ, "HOME": str(tmp_path)}
-    done = subprocess.run(call, capture_output=True, text=True, timeout=50, check=False, env=environment)
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
-    assert line.startswith("error: NNI's list of experiments = ") and ".experiment" in line
+# NNI looks its home folder up once a process
+LISTS = """
+import pathlib, sys
+from nni_strategies import cli
+manifest = pathlib.Path.home() / "nni-experiments" / ".experiment"
+manifest.parent.mkdir()
+for text, command in (("[]", "resume"), ("[]", "view"), ('"abc"', "resume"), ('"abc"', "view")):
+    manifest.write_text(text)
+    sys.argv[1:] = [command, "abc"]
+    try:
+        cli.main()
+    except SystemExit as end:
+        print(command, text, end.code, flush=True)
+cli.main()
+"""
 
 
 @pytest.mark.slow
+def test_a_list_of_experiments_that_is_none_is_refused(tmp_path):
+    call, environment = [sys.executable, "-c", LISTS], {**os.environ, "HOME": str(tmp_path)}
+    done = subprocess.run(call, capture_output=True, text=True, timeout=50, check=False, env=environment)
+    assert done.stdout.splitlines() == ["resume [] 2", "view [] 2", 'resume "abc" 2', 'view "abc" 2']
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert len(lines) == 5
+    assert all(line.startswith("error: NNI's list of experiments = ") and ".experiment" in line for line in lines)
+
+
 @pytest.mark.parametrize("port", ["0", "65535"])
-def test_bad_input_ends_with_exit_code_2_and_one_message(tmp_path, port):
-    path = write(tmp_path, yaml.safe_dump(GOOD))
-    command = [sys.executable, "-m", "nni_strategies.cli", "launch", str(path), "--port", port]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, cwd=tmp_path)
+def test_bad_input_ends_with_exit_code_2_and_one_message(command_line, tmp_path, port):
+    done = command_line("launch", str(write(tmp_path, yaml.safe_dump(GOOD))), "--port", port)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith(f"error: port = {port}")
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow
-def test_a_manager_that_does_not_start_is_tried_three_times(tmp_path):
+def test_a_manager_that_does_not_start_is_tried_three_times(command_line, tmp_path, monkeypatch, caplog):
     path = write(tmp_path, yaml.safe_dump({**GOOD, "experimentWorkingDirectory": str(tmp_path / "nni")}))
-    command = [sys.executable, "-m", "nni_strategies.cli", "launch", str(path)]
-    environment = {**os.environ, "NODE_OPTIONS": f"--require {tmp_path}/nowhere.js"}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=50, check=False, env=environment)
+    monkeypatch.setenv("NODE_OPTIONS", f"--require {tmp_path}/nowhere.js")
+    done = command_line("launch", str(path))
     assert done.returncode == 2
     *_, last = done.stderr.splitlines()
     assert last == "error: NNI's manager ended with exit code 1 while it was starting (3 attempts)"
-    assert "nowhere.js" in done.stdout + done.stderr  # what the manager said
+    assert "nowhere.js" in caplog.text  # what the manager said
     assert "Traceback" not in done.stderr
     assert len(list((tmp_path / "nni").glob("*/log"))) == 3 + 1  # NNI's link `_latest` shows the last one again
 

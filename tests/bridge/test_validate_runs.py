@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -161,11 +159,9 @@ def test_lists_of_nni_that_cannot_be_read(write, nni_config, file, text):
 
 
 @pytest.mark.parametrize("command", ["register", "validate"])
-def test_a_folder_of_nni_that_cannot_be_made(write, monkeypatch, command):
+def test_a_folder_of_nni_that_cannot_be_made(command_line, write, monkeypatch, command):
     monkeypatch.setenv("NNI_CONFIG_DIR", "/dev/null/x")
-    arguments = [command] if command == "register" else [command, str(write())]
-    call = [sys.executable, "-m", "nni_strategies.cli", *arguments]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+    done = command_line(command, *([str(write())] if command == "validate" else []))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith('error: NNI_CONFIG_DIR = "/dev/null/x"')

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +66,11 @@ def test_what_a_search_writes_passes(tmp_path: Path) -> None:
     assert read_events(journal(tmp_path / "journal.jsonl", *events)) == events
 
 
-def test_the_command_ends_with_2_and_one_line(nni_folder) -> None:
+@pytest.mark.timeout(60)  # NNI is imported
+def test_the_command_ends_with_2_and_one_line(nni_folder, command_line) -> None:
     nni = nni_folder()
     journal(nni.directory / "checkpoint" / "journal.jsonl", HEADER, PROPOSED, NONSENSE[0])
-    call = [sys.executable, "-m", "nni_strategies.cli", "report", nni.directory.name, "-e", str(nni.directory)]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+    done = command_line("report", nni.directory.name, "-e", str(nni.directory))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: journal ") and "journal.jsonl, line 3: is 'finished' without a finite value" in line

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -87,15 +85,15 @@ def test_a_file_that_cannot_be_replaced_is_named(experiment: Path, tmp_path: Pat
         write_report(experiment.name, directory=experiment, output=tmp_path / "out")
 
 
-def test_text_that_utf8_does_not_have(nni_folder) -> None:
+@pytest.mark.timeout(60)  # NNI is imported
+def test_text_that_utf8_does_not_have(nni_folder, command_line) -> None:
     nni = nni_folder()
     journal = Journal(nni.directory / "checkpoint" / "journal.jsonl")
     study = Study(RandomSearch(space_from_json(SPACE)), journal=journal)
     for number in range(3):
         study.tell(study.ask().id, {"default": float(number), "note": "<\ud800>"})
     journal.close()
-    call = [sys.executable, "-m", "nni_strategies.cli", "report", nni.directory.name, "-e", str(nni.directory)]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=60, check=False)
+    done = command_line("report", nni.directory.name, "-e", str(nni.directory))
     assert (done.returncode, done.stderr) == (0, "")
     report = nni.directory / "report"
     assert json.loads((report / "best.json").read_text(encoding="utf-8"))["metrics"]["note"] == "<\ud800>"
@@ -109,9 +107,9 @@ def test_the_command_prints_what_it_wrote(experiment: Path, tmp_path: Path) -> N
     assert result.stdout.split() == [str(tmp_path / "out" / name) for name in ("report.html", "best.json")]
 
 
-def test_unknown_id_ends_with_2_and_names_the_nearest(experiment: Path) -> None:
-    arguments = [sys.executable, "-m", "nni_strategies.cli", "report", "abcd1235", "-e", str(experiment.parent)]
-    done = subprocess.run(arguments, capture_output=True, text=True)
+@pytest.mark.timeout(60)  # NNI is imported
+def test_unknown_id_ends_with_2_and_names_the_nearest(experiment: Path, command_line) -> None:
+    done = command_line("report", "abcd1235", "-e", str(experiment.parent))
     assert done.returncode == 2
     assert "did you mean 'abcd1234'?" in done.stderr
     assert "Traceback" not in done.stderr

@@ -119,5 +119,5 @@ def test_small_spaces_are_small() -> None:
 
 def test_proposals_are_those_of_a_short_search() -> None:
     study = Study(RandomSearch(SPACES["flat"]), seed=14)
-    perform(study, script(30, concurrency=2))
+    perform(study, script(20, concurrency=2))
     assert proposals(RandomSearch(SPACES["flat"])) == [trial.configuration for trial in study.trials]

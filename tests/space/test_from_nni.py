@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import logging
 
@@ -10,8 +9,6 @@ import nni
 import numpy as np
 import pytest
 import scipy.stats
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from nni.mutable import (
     Categorical,
     CategoricalMultiple,
@@ -24,20 +21,11 @@ from nni.mutable import (
     Numerical,
 )
 
-from nni_strategies.compat import load_torchvision
 from nni_strategies.errors import InvalidSearchSpace
 from nni_strategies.space.from_nni import ModelSpaceView, space_from_model_space
 from nni_strategies.space.parameters import INACTIVE
 from nni_strategies.space.search_space import SearchSpace
-from tests.hub_spaces import HUB
-
-load_torchvision()
-hub = pytest.importorskip("nni.nas.hub.pytorch")
-
-@functools.cache
-def build(name: str):
-    model_space = getattr(hub, name)(**HUB[name])
-    return model_space, ModelSpaceView(model_space)
+from tests.hub_spaces import HUB, build
 
 
 @pytest.fixture(params=HUB, scope="module")
@@ -166,12 +154,16 @@ def test_subset_of_free_and_of_fixed_count():
 
 def test_weights_of_a_subset_are_those_nni_draws_with():
     leaf = CategoricalMultiple([0, 1, 2, 3], n_chosen=2, weights=[0.5, 0.3, 0.15, 0.05], label="x")
+    p = np.array(leaf.weights)
+    # one of two draws without replacement: first, or second after another
+    included = p + p * (np.sum(p / (1 - p)) - p / (1 - p))
     state = np.random.RandomState(0)
     theirs = np.zeros(4)
-    for _ in range(4000):
-        theirs[leaf.random(random_state=state)] += 1 / 4000
+    for _ in range(800):
+        theirs[leaf.random(random_state=state)] += 1 / 800
     ours = ModelSpaceView(leaf).space.sample_codes(np.random.default_rng(0), 20_000).mean(axis=0)
-    assert ours == pytest.approx(theirs, abs=0.03)
+    assert theirs == pytest.approx(included, abs=0.05)
+    assert ours == pytest.approx(included, abs=0.015)
 
 
 def test_weights_of_a_free_subset_are_inclusion_probabilities():
@@ -211,7 +203,8 @@ def test_numericals_have_nnis_values_at_each_quantile(kind):
     leaf = NUMERICALS[kind]()
     view = ModelSpaceView(leaf)
     ours = [c["x"] for c in view.space.decode(view.space.sample_codes(np.random.default_rng(0), 1500))]
-    assert all(leaf.contains({"x": value}) for value in ours)
+    checked = sorted(set(ours))  # those at the ends are the likeliest to be outside; NNI takes 1 ms for each
+    assert all(leaf.contains({"x": value}) for value in [*checked[:20], *checked[20:-20:15], *checked[-20:]])
     assert all(view.space.contains({"x": value}) for value in ours[:50])
     for u in (0.02, 0.1, 0.35, 0.5, 0.8, 0.97):
         theirs = float(leaf.qclip(leaf.distribution.ppf(u)))
@@ -227,8 +220,7 @@ def test_two_distributions_have_two_hashes():
 # -- constraints ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=20, deadline=None)
-@given(total=st.integers(3, 12))
+@pytest.mark.parametrize("total", range(3, 13))
 def test_expression_constraints_keep_exactly_nnis_grid(total):
     a, b = Categorical([1, 2, 3, 4], label="a"), Categorical([2, 4, 6, 8], label="b")
     listed = MutableList([a, b, ExpressionConstraint(a + b == total, label="sum")])
@@ -236,7 +228,7 @@ def test_expression_constraints_keep_exactly_nnis_grid(total):
     view = ModelSpaceView(listed)
     assert {(c["a"], c["b"]) for c in view.space.enumerate()} == expected
     if expected:
-        drawn = view.space.decode(view.space.sample_codes(np.random.default_rng(0), 200))
+        drawn = view.space.decode(view.space.sample_codes(np.random.default_rng(0), 40))
         assert {(c["a"], c["b"]) for c in drawn} == expected
 
 

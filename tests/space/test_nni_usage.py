@@ -11,13 +11,13 @@ import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports 
 
 # isort: split
 import nni
-from nni.nas.hub.pytorch import MobileNetV3Space, ProxylessNAS
 from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableLinear, Repeat
 from nni.nas.space import RawFormatModelSpace, SimplifiedModelSpace
 from torch import nn
 
 from nni_strategies.space.from_nni import ModelSpaceView
 from nni_strategies.space.parameters import Condition
+from tests.hub_spaces import build
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -117,8 +117,8 @@ def test_every_format_of_a_model_space_is_the_same_space(kind: type[ModelSpace])
 
 
 def test_the_hubs_spaces() -> None:
-    assert ModelSpaceView(ProxylessNAS()).space.size == 6 * sum(6**depth for depth in range(1, 5)) ** 5
-    for parameter in ModelSpaceView(MobileNetV3Space()).space.parameters:
+    assert build("ProxylessNAS")[1].space.size == 6 * sum(6**depth for depth in range(1, 5)) ** 5
+    for parameter in build("MobileNetV3Space")[1].space.parameters:
         block = re.match(r"(s\d)_i(\d)", parameter.label)
         if block is None or block[2] == "0":
             assert parameter.condition is None

@@ -8,16 +8,20 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import nni
 import pytest
+from nni.common import serializer
+from nni.runtime import trial_command_channel
+from nni.runtime.trial_command_channel import TrialCommandChannel, local_legacy
+from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
 from nni_strategies.errors import InvalidConfiguration
-from trial_code.parameters import decode_plain
-
-# in a trial NNI sends print to trial.log
-PROGRAM = "import sys; from trial_code.parameters import next_parameters; print(next_parameters(), file=sys.__stdout__)"
+from trial_code.parameters import decode_plain, next_parameters
 
 
 def bomb(trace: Path) -> str:
@@ -27,20 +31,12 @@ def bomb(trace: Path) -> str:
     return json.dumps({"parameter_id": 0, "parameters": {"x": {"__nni_type__": encoded}}})
 
 
-def run_with_file(tmp_path: Path, record: str, program: str = PROGRAM) -> subprocess.CompletedProcess[str]:
-    (tmp_path / "parameter.cfg").write_text(record)
-    environment = {
-        **os.environ,
-        "NNI_PLATFORM": "local",
-        "NNI_SYS_DIR": str(tmp_path),
-        "NNI_OUTPUT_DIR": str(tmp_path),
-        "NNI_TRIAL_JOB_ID": "t",
-    }
-    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+PLAIN = {"cell.edge_0_1": "none", "x": [1, 2.5, None, True]}
 
 
-def run_with_channel(tmp_path: Path, record: str) -> subprocess.CompletedProcess[str]:
-    """Run a trial against an HTTP channel that answers like NNI 3's local training service."""
+@contextmanager
+def server(record: str) -> Iterator[str]:
+    """An HTTP channel that answers like NNI 3's local training service; yields its URL."""
 
     class Channel(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -57,45 +53,87 @@ def run_with_channel(tmp_path: Path, record: str) -> subprocess.CompletedProcess
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Channel) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/env/e/t"
-        environment = {
-            **os.environ,
-            "NNI_PLATFORM": "local",
-            "NNI_OUTPUT_DIR": str(tmp_path),
-            "NNI_TRIAL_COMMAND_CHANNEL": url,
-            "NNI_TRIAL_JOB_ID": "t",
-        }
-        ran = subprocess.run(
-            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False
-        )
-        server.shutdown()
-    return ran
+    with HTTPServer(("127.0.0.1", 0), Channel) as one:
+        threading.Thread(target=one.serve_forever, args=[0.01], daemon=True).start()
+        yield f"http://127.0.0.1:{one.server_port}/env/e/t"
+        one.shutdown()
 
 
-@pytest.mark.timeout(30)
-def test_the_bomb_is_one_to_nni(tmp_path: Path):
-    trace = tmp_path / "ran"
-    run_with_file(tmp_path, bomb(trace), "import nni; nni.get_next_parameter()")
-    assert trace.exists()
+@pytest.fixture(params=["file", "http"])
+def deliver(request, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Makes this process a trial that gets a record by one of NNI's two channels."""
+    with ExitStack() as servers:
+
+        def start(record: str) -> None:
+            channel: TrialCommandChannel
+            if request.param == "http":
+                channel = TrialCommandChannelV3(servers.enter_context(server(record)))
+            else:
+                (tmp_path / "parameter.cfg").write_text(record)
+                # what NNI reads from the environment when it is imported
+                given = {"NNI_PLATFORM": "local", "NNI_SYS_DIR": str(tmp_path), "NNI_OUTPUT_DIR": str(tmp_path)}
+                variables = local_legacy.trial_env_vars._replace(**given)
+                monkeypatch.setattr(local_legacy, "trial_env_vars", variables)
+                channel = local_legacy.LocalLegacyTrialCommandChannel()
+            monkeypatch.setattr(trial_command_channel, "_channel", channel)
+
+        yield start
 
 
-@pytest.mark.timeout(30)
-@pytest.mark.parametrize("channel", ["file", "http"])
-def test_the_bomb_does_not_go_off_here(tmp_path: Path, channel: str):
-    trace = tmp_path / "ran"
-    ran = run_with_file(tmp_path, bomb(trace)) if channel == "file" else run_with_channel(tmp_path, bomb(trace))
+def test_the_bomb_is_one_to_nni(deliver, tmp_path: Path):
+    deliver(bomb(tmp_path / "ran"))
+    nni.get_next_parameter()
+    assert (tmp_path / "ran").exists()
+
+
+def test_the_bomb_does_not_go_off_here(deliver, tmp_path: Path):
+    deliver(bomb(tmp_path / "ran"))
+    with pytest.raises(InvalidConfiguration, match="plain JSON"):
+        next_parameters()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_plain_parameters_arrive(deliver):
+    deliver(json.dumps({"parameter_id": 3, "parameters": PLAIN}))
+    assert next_parameters() == PLAIN
+
+
+def test_nnis_decoder_is_itself_again(deliver):
+    decoders = nni.load, local_legacy.load
+    deliver(json.dumps({"parameter_id": 3, "parameters": PLAIN}))
+    next_parameters()
+    assert (nni.load, local_legacy.load) == decoders == (serializer.load, serializer.load)
+
+
+# in a trial NNI sends print to trial.log
+PROGRAM = """
+import sys
+from trial_code.parameters import next_parameters
+print(next_parameters(), file=sys.__stdout__, flush=True)
+next_parameters()
+"""
+
+
+@pytest.mark.timeout(60)  # NNI is imported
+def test_in_a_trials_own_process(tmp_path: Path):
+    """As a trial of NNI's: the environment says where the parameters come from. First plain ones, then the bomb."""
+    for name, record in (
+        ("parameter.cfg", json.dumps({"parameter_id": 3, "parameters": PLAIN})),
+        ("parameter_1.cfg", bomb(tmp_path / "ran")),
+    ):
+        (tmp_path / name).write_text(record)
+    environment = {
+        **os.environ,
+        "NNI_PLATFORM": "local",
+        "NNI_SYS_DIR": str(tmp_path),
+        "NNI_OUTPUT_DIR": str(tmp_path),
+        "NNI_TRIAL_JOB_ID": "t",
+        "MULTI_PHASE": "true",  # several records for one trial
+    }
+    ran = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False)
+    assert ran.stdout.strip().endswith(str(PLAIN)), ran.stderr
     assert ran.returncode != 0 and "plain JSON" in ran.stderr
-    assert not trace.exists()
-
-
-@pytest.mark.timeout(30)
-@pytest.mark.parametrize("channel", ["file", "http"])
-def test_plain_parameters_arrive(tmp_path: Path, channel: str):
-    record = json.dumps({"parameter_id": 3, "parameters": {"cell.edge_0_1": "none", "x": [1, 2.5, None, True]}})
-    ran = run_with_file(tmp_path, record) if channel == "file" else run_with_channel(tmp_path, record)
-    assert ran.stdout.strip().endswith("{'cell.edge_0_1': 'none', 'x': [1, 2.5, None, True]}"), ran.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("key", ["__nni_type__", "__symbol__", "__instance_type__", "__ndarray__"])
