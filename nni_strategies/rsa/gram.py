@@ -1,0 +1,177 @@
+"""Gram matrices of activations, streamed over features: all that correlation, cosine and CKA need.
+
+For activations X ``[n_stimuli, n_features]`` and any offset s of the rows, Y = X - s 1' has
+
+    X X'              = Y Y' + s r' + r s' + d s s'        with r = Y 1 and d = n_features
+    centred rows      : Y Y' - r r' / d
+    centred columns   : H Y Y' H + (H s)(H r)' + (H r)(H s)' + d (H s)(H s)'   with H = I - 1 1' / n
+
+so one pass over chunks of features gives the Gram matrix of rows as they are, of centred rows and of centred columns.
+s is the row means of the first chunk: activations far from 0 lose no digits. Products are in single precision, what
+is summed over chunks, row sums and norms in double: 1e-7 from the exact RDM, where sums in single precision are 1e-5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.blas import dsyrk, ssyrk
+
+from nni_strategies.errors import InvalidArgument
+
+Array = npt.NDArray[np.float64]
+
+CHUNK = 8192  # features at a time
+_ROWS = 8  # in double precision at a time: half a megabyte, which stays in the cache
+
+
+@dataclass(frozen=True)
+class Gram:
+    """Sums over the features of n stimuli.
+
+    Parameters
+    ----------
+    products
+        Y Y', ``[n, n]``; its diagonal is exact.
+    sums
+        r, ``[n]``.
+    offset
+        s, ``[n]``.
+    n_features
+        d.
+    """
+
+    products: Array
+    sums: Array
+    offset: Array
+    n_features: int
+
+    def raw(self) -> Array:
+        """Return X X', ``[n, n]``."""
+        cross = np.outer(self.offset, self.sums)
+        return self.products + cross + cross.T + self.n_features * np.outer(self.offset, self.offset)
+
+    def of_centred_rows(self) -> Array:
+        """Return the Gram matrix of the rows less their means, ``[n, n]``: covariances times the number of features."""
+        return self.products - np.outer(self.sums, self.sums) / self.n_features
+
+    def of_centred_columns(self) -> Array:
+        """Return the Gram matrix of the columns less their means, ``[n, n]``: H X X' H, for linear CKA."""
+        y = self.products - self.products.mean(axis=0)
+        y = y - y.mean(axis=1)[:, None]
+        s, r = self.offset - self.offset.mean(), self.sums - self.sums.mean()
+        cross = np.outer(s, r)
+        return np.asarray(y + cross + cross.T + self.n_features * np.outer(s, s))
+
+    def averaged(self, group: npt.NDArray[Any]) -> Gram:
+        """Return the Gram matrix of the mean activations of each group, in the order of their first stimuli.
+
+        Parameters
+        ----------
+        group
+            What each stimulus shows, ``[n]``.
+        """
+        _, first, member = np.unique(group, return_index=True, return_inverse=True)
+        place = np.argsort(np.argsort(first))[member.reshape(-1)]
+        mean = np.zeros((len(first), len(self.sums)))
+        mean[place, np.arange(len(place))] = 1.0
+        mean /= mean.sum(axis=1, keepdims=True)
+        return Gram(mean @ self.products @ mean.T, mean @ self.sums, mean @ self.offset, self.n_features)
+
+    @property
+    def energy(self) -> Array:
+        """Squared norms of the rows as they are, ``[n]``: what a variance has to be compared with."""
+        diagonal = np.diag(self.products) + 2.0 * self.offset * self.sums
+        return np.asarray(diagonal + self.n_features * self.offset**2)
+
+
+class GramAccumulator:
+    """Adds up chunks of features.
+
+    Parameters
+    ----------
+    n_stimuli
+        Rows of every chunk.
+    dtype
+        Of the matrix products: ``float32``, or ``float64`` for an exact oracle.
+    """
+
+    def __init__(self, n_stimuli: int, dtype: str = "float32") -> None:
+        if dtype not in ("float32", "float64"):
+            raise InvalidArgument("dtype", dtype, "float32 or float64", ("float32", "float64"))
+        self._dtype = np.dtype(dtype)
+        self._syrk = ssyrk if dtype == "float32" else dsyrk
+        self._products = np.zeros((n_stimuli, n_stimuli))
+        self._norms = np.zeros(n_stimuli)
+        self._sums = np.zeros(n_stimuli)
+        self._offset: Array | None = None
+        self._n_features = 0
+
+    def add(self, features: npt.NDArray[Any]) -> None:
+        """Add features ``[n_stimuli, n]``, floats of any precision.
+
+        Raises
+        ------
+        InvalidArgument
+            Another shape.
+        """
+        if features.ndim != 2 or len(features) != len(self._norms):
+            raise InvalidArgument("features", list(features.shape), f"shape [{len(self._norms)}, n_features]")
+        for first in range(0, features.shape[1], CHUNK):
+            self._add_chunk(features[:, first : first + CHUNK])
+
+    def _add_chunk(self, chunk: npt.NDArray[Any]) -> None:
+        if self._offset is None:
+            self._offset = chunk.mean(axis=1, dtype=np.float64)
+        rows = np.empty(chunk.shape, self._dtype)
+        for first in range(0, len(chunk), _ROWS):
+            block = slice(first, first + _ROWS)
+            exact = chunk[block].astype(np.float64)
+            exact -= self._offset[block, None]
+            self._sums[block] += exact.sum(axis=1)
+            self._norms[block] += np.einsum("ij,ij->i", exact, exact)
+            rows[block] = exact
+        # Half the work of a general product; the transpose is what BLAS reads without a copy.
+        self._products += self._syrk(1.0, rows.T, trans=1)
+        self._n_features += chunk.shape[1]
+
+    def gram(self) -> Gram:
+        """Return the sums so far.
+
+        Raises
+        ------
+        InvalidArgument
+            There are no features.
+        """
+        if self._offset is None:
+            raise InvalidArgument("features", 0, "at least one feature")
+        products = np.triu(self._products, 1)
+        products += products.T
+        products[np.diag_indices(len(products))] = self._norms
+        return Gram(products, self._sums.copy(), self._offset, self._n_features)
+
+
+def gram(features: Any, dtype: str = "float32") -> Gram:
+    """Return the Gram matrix of activations.
+
+    Parameters
+    ----------
+    features
+        ``[n_stimuli, ...]``, a numpy array or a torch tensor; a tensor on a GPU is worked on there.
+    dtype
+        Of the matrix products, ``float32`` or ``float64``.
+    """
+    if type(features).__module__.split(".")[0] == "torch":
+        if features.device.type != "cpu":
+            from nni_strategies.rsa.torch_gram import torch_gram
+
+            return torch_gram(features, dtype)
+        features = features.detach()
+        features = (features if features.dtype.itemsize >= 4 else features.float()).numpy()
+    features = np.asarray(features)
+    made = GramAccumulator(len(features), dtype)
+    made.add(features.reshape(len(features), -1))
+    return made.gram()

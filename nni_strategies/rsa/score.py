@@ -1,0 +1,210 @@
+"""TG: how much a candidate's layers resemble the teacher's.
+
+For every teacher layer t the best match over the candidate's layers, TG = sum_t w_t max_c sim(t, c), w summing to 1
+(Bashivan, Tensen, DiCarlo 2019, 1808.01405; the paper: uniform weights). No order of the layers is enforced; with
+``ordered`` a later teacher layer is matched by a candidate layer that is not earlier, the best such assignment.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.layers import MAX_LAYERS, discover_layers
+from nni_strategies.rsa.rdm import MOST_DEAD, correlation_rdm, dead_rows, is_informative
+from nni_strategies.rsa.similarity import gram_signature
+from nni_strategies.rsa.taps import BUDGET, layer_grams
+from nni_strategies.rsa.teacher import Teacher
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """How a candidate is looked at.
+
+    Parameters
+    ----------
+    layers
+        Of the candidate: ``auto``, ``all``, names or a regular expression.
+    max_layers
+        Most of them, where found automatically.
+    layer_weights
+        Of the teacher's layers; uniform when None.
+    ordered
+        Whether matches have to keep the order of the layers.
+    bn
+        ``running`` or ``batch`` statistics.
+    budget
+        Bytes of activations at a time.
+    batch_size
+        Stimuli a forward pass; None chooses.
+
+    Raises
+    ------
+    InvalidArgument
+        Weights that are negative or all 0.
+    """
+
+    layers: str | tuple[str, ...] = "auto"
+    max_layers: int = MAX_LAYERS
+    layer_weights: tuple[float, ...] | None = None
+    ordered: bool = False
+    bn: str = "running"
+    budget: int = BUDGET
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        weights = self.layer_weights
+        if weights is not None and not (all(w >= 0.0 for w in weights) and sum(weights) > 0.0):
+            raise InvalidArgument("layer_weights", list(weights), "numbers of at least 0, not all of them 0")
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """What a candidate scored.
+
+    Parameters
+    ----------
+    tg
+        The teacher-guided score; NaN when no layer of the candidate says anything.
+    per_layer
+        By teacher layer, the similarity of its best match.
+    match
+        By teacher layer, the name of that match.
+    matrix
+        All similarities, ``[n_teacher_layers, n_candidate_layers]``; -inf where a layer says nothing.
+    candidate_layers
+        Names, in the order of the columns.
+    rdms
+        The candidate's RDMs, ``[n_candidate_layers, n_pairs]``.
+    seconds
+        It took.
+    approximate
+        Layers of which only a sample of units was looked at.
+    """
+
+    tg: float
+    per_layer: dict[str, float]
+    match: dict[str, str]
+    matrix: Array
+    candidate_layers: tuple[str, ...]
+    rdms: Array
+    seconds: float
+    approximate: frozenset[str] = field(default_factory=frozenset)
+
+
+class TeacherScorer:
+    """Scores candidates against one teacher.
+
+    Parameters
+    ----------
+    teacher
+        From :func:`~nni_strategies.rsa.teacher.load_teacher`.
+    options
+        How candidates are looked at; the defaults when None.
+    stimuli
+        What a candidate is shown, ``[n_stimuli, ...]``; read from the teacher's file when None.
+
+    Raises
+    ------
+    InvalidArgument
+        The stimuli do not match the teacher's RDMs, or the weights its layers.
+    """
+
+    def __init__(
+        self, teacher: Teacher, options: ScoreOptions | None = None, *, stimuli: torch.Tensor | None = None
+    ) -> None:
+        self.teacher = teacher
+        self.options = options if options is not None else ScoreOptions()
+        self.stimuli = stimuli if stimuli is not None else teacher.spec.stimuli.load()
+        group = teacher.spec.group
+        shown = teacher.n if group is None else len(group)
+        if len(self.stimuli) != shown:
+            raise InvalidArgument("stimuli", len(self.stimuli), f"as many as the teacher saw, {shown}")
+        self._group = None if group is None else np.array(group)
+        weights = self.options.layer_weights or (1.0,) * len(teacher.spec.layers)
+        if len(weights) != len(teacher.spec.layers):
+            raise InvalidArgument("layer_weights", list(weights), f"one for each of {list(teacher.spec.layers)}")
+        self._weights = np.array(weights) / sum(weights)
+
+    def score(self, model: nn.Module) -> ScoreResult:
+        """Return a candidate's score; the candidate is left as it was.
+
+        Raises
+        ------
+        InvalidArgument
+            A layer that was asked for is not in the model.
+        """
+        start, options = time.perf_counter(), self.options
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        example = self.stimuli[:2].to(device)
+        layers = discover_layers(model, example, options.layers, options.max_layers)
+        made = layer_grams(
+            model, self.stimuli, layers, budget=options.budget, batch_size=options.batch_size, bn=options.bn
+        )
+        names = tuple(layer.name for layer in layers if layer.name in made.grams)
+        signatures, rdms, informative = [], [], []
+        for name in names:
+            sums = made.grams[name]
+            if self._group is not None:
+                sums = sums.averaged(self._group)
+            rdms.append(correlation_rdm(sums))
+            informative.append(is_informative(rdms[-1], dead_rows(sums)))
+            signatures.append(gram_signature(sums, self.teacher.spec.method))
+        matrix = self.teacher.signatures @ np.stack(signatures).T
+        matrix[:, ~np.array(informative)] = -np.inf
+        return self._result(matrix, names, np.stack(rdms), time.perf_counter() - start, made.approximate)
+
+    def _result(
+        self, matrix: Array, names: tuple[str, ...], rdms: Array, seconds: float, approximate: set[str]
+    ) -> ScoreResult:
+        teacher_layers = self.teacher.spec.layers
+        if not np.isfinite(matrix).any():
+            return ScoreResult(np.nan, {}, {}, matrix, names, rdms, seconds, frozenset(approximate))
+        chosen = ordered_match(matrix, self._weights) if self.options.ordered else matrix.argmax(axis=1)
+        best = matrix[np.arange(len(matrix)), chosen]
+        return ScoreResult(
+            float(self._weights @ best),
+            dict(zip(teacher_layers, best.tolist(), strict=True)),
+            {name: names[i] for name, i in zip(teacher_layers, chosen.tolist(), strict=True)},
+            matrix,
+            names,
+            rdms,
+            seconds,
+            frozenset(approximate),
+        )
+
+
+def ordered_match(matrix: Array, weights: Sequence[float] | Array) -> npt.NDArray[np.intp]:
+    """Return for each teacher layer a candidate layer, none earlier than that of the layer before, of highest sum.
+
+    Parameters
+    ----------
+    matrix
+        Similarities ``[n_teacher, n_candidate]``.
+    weights
+        Of the teacher's layers, ``[n_teacher]``.
+    """
+    gains = np.asarray(weights)[:, None] * np.where(np.isfinite(matrix), matrix, -1e6)
+    total = gains[0]
+    came: list[npt.NDArray[np.intp]] = []
+    for row in gains[1:]:
+        before = np.maximum.accumulate(total)
+        reached = np.where(total >= before, np.arange(len(total)), 0)
+        came.append(np.maximum.accumulate(reached))
+        total = row + before
+    chosen = [int(total.argmax())]
+    for step in reversed(came):
+        chosen.append(int(step[chosen[-1]]))
+    return np.array(chosen[::-1])
+
+
+__all__ = ["MOST_DEAD", "ScoreOptions", "ScoreResult", "TeacherScorer", "ordered_match"]

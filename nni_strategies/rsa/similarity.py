@@ -1,0 +1,89 @@
+"""How alike two representations are: each gets a signature, and their similarity is the signatures' dot product.
+
+pearson   centred RDM, unit norm
+spearman  centred ranks of the RDM (ties averaged), unit norm
+rho-a     the same ranks, scaled as if there were no ties: the expected correlation of ranks whose ties are broken at
+          random (Schuett et al. 2023, eLife), lower than Spearman's where the other RDM has ties
+cosine    RDM, unit norm
+cka       Gram matrix of centred columns, unit Frobenius norm: linear CKA (Kornblith et al. 2019, 1905.00414)
+
+so L_T x L_C similarities are one matrix product, and each layer is ranked once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.gram import Gram
+from nni_strategies.rsa.rdm import correlation_rdm
+
+Array = npt.NDArray[np.float64]
+
+METHODS = ("cka", "pearson", "spearman", "rho-a", "cosine")
+RANKED = ("spearman", "rho-a")
+
+
+def signature(rdm: Array, method: str) -> Array:
+    """Return the signature of an RDM ``[n_pairs]``, of the same shape; zeros where it says nothing.
+
+    Raises
+    ------
+    InvalidArgument
+        An unknown method, or ``cka``, which needs more than an RDM.
+    """
+    if method not in METHODS or method == "cka":
+        raise InvalidArgument("method", method, f"one of {list(METHODS[1:])} for RDMs", METHODS[1:])
+    vector = average_ranks(rdm) if method in RANKED else np.asarray(rdm, dtype=np.float64)
+    if method != "cosine":
+        vector = vector - vector.mean()
+    m = len(vector)
+    norm = float(np.linalg.norm(vector))
+    if norm <= 1e-12 * max(float(np.abs(rdm).max(initial=0.0)), 1e-300):
+        return np.zeros(m)
+    return np.asarray(vector / (np.sqrt((m**3 - m) / 12.0) if method == "rho-a" else norm))
+
+
+def gram_signature(sums: Gram, method: str) -> Array:
+    """Return the signature of activations: of their correlation RDM, or for ``cka`` ``[n (n + 1) / 2]``."""
+    if method != "cka":
+        return signature(correlation_rdm(sums), method)
+    matrix = sums.of_centred_columns()
+    i, j = np.triu_indices(len(matrix))
+    vector = matrix[i, j] * np.where(i == j, 1.0, np.sqrt(2.0))  # each pair is in the matrix twice
+    norm = float(np.linalg.norm(vector))
+    return np.asarray(vector / norm) if norm > 0.0 else vector
+
+
+def compare(teacher: npt.NDArray[np.float64], candidate: npt.NDArray[np.float64], method: str) -> Array:
+    """Return the similarities of RDMs.
+
+    Parameters
+    ----------
+    teacher, candidate
+        ``[n_teacher, n_pairs]`` and ``[n_candidate, n_pairs]``.
+    method
+        ``pearson``, ``spearman``, ``rho-a`` or ``cosine``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[n_teacher, n_candidate]``.
+    """
+    signatures = (np.stack([signature(rdm, method) for rdm in np.atleast_2d(rdms)]) for rdms in (teacher, candidate))
+    first, second = signatures
+    if first.shape[1] != second.shape[1]:
+        raise InvalidArgument("candidate", second.shape[1], f"as many pairs as the teacher, {first.shape[1]}")
+    return np.asarray(first @ second.T)
+
+
+def average_ranks(values: npt.NDArray[np.float64]) -> Array:
+    """Return the ranks of values ``[n]`` from 0 to n - 1, ties averaged."""
+    order = np.argsort(values)
+    ordered = values[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    counts = np.diff(starts, append=len(values))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat(starts + (counts - 1) / 2.0, counts)
+    return ranks

@@ -1,0 +1,205 @@
+"""Gram matrices of a network's layers for all stimuli, within a memory budget.
+
+One-shot: all stimuli are one batch; each hook reduces its layer at once, so no activation is kept (a later in-place
+ReLU may overwrite it). Buffered: batches are copied into ``[n_stimuli, n_features]`` buffers of as many layers as fit,
+one pass over the stimuli a group of layers. A layer too large alone is represented by units drawn once: exact
+correlations of a sample, which at equal size are as good as a random projection and cost nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.gram import Gram, gram
+from nni_strategies.rsa.layers import FEATURES, LayerInfo, activation
+from nni_strategies.rsa.untouched import BATCH_NORM, untouched
+
+BUDGET = 512 * 2**20  # bytes
+_BYTES = 12  # a number as it is, centred, and in double precision by parts
+_SEED = 0
+
+
+class LayerGrams:
+    """The Gram matrices, and which of them are of sampled units.
+
+    Attributes
+    ----------
+    grams
+        By layer.
+    approximate
+        Layers of which only a sample of units fits the budget.
+    """
+
+    def __init__(self) -> None:
+        self.grams: dict[str, Gram] = {}
+        self.approximate: set[str] = set()
+
+
+def layer_grams(
+    model: nn.Module,
+    stimuli: torch.Tensor,
+    layers: Sequence[LayerInfo],
+    *,
+    budget: int = BUDGET,
+    batch_size: int | None = None,
+    bn: str = "running",
+) -> LayerGrams:
+    """Return the Gram matrix of each layer's activations; the model is left as it was.
+
+    Parameters
+    ----------
+    model
+        Any module.
+    stimuli
+        ``[n_stimuli, ...]``, as the model takes them; moved to the model's device a batch at a time.
+    layers
+        From :func:`~nni_strategies.rsa.layers.discover_layers`.
+    budget
+        Most bytes of activations that are kept or worked on.
+    batch_size
+        Stimuli a forward pass; None takes all at once where that fits.
+    bn
+        See :func:`~nni_strategies.rsa.untouched.untouched`; ``batch`` takes all stimuli as one batch.
+
+    Raises
+    ------
+    InvalidArgument
+        ``bn="batch"`` with smaller batches, or a batch size that is not a positive integer.
+    """
+    if bn not in BATCH_NORM:
+        raise InvalidArgument("bn", bn, f"one of {list(BATCH_NORM)}", BATCH_NORM)
+    n = len(stimuli)
+    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
+        raise InvalidArgument("batch_size", batch_size, "a positive integer, or None")
+    if bn == "batch" and batch_size is not None and batch_size < n:
+        raise InvalidArgument("batch_size", batch_size, f"None with bn='batch', whose batch is all {n} stimuli")
+    made = LayerGrams()
+    widest = max((layer.n_features for layer in layers), default=0)
+    with untouched(model, bn):
+        if batch_size is None and (bn == "batch" or n * widest * _BYTES <= budget):
+            _one_shot(model, stimuli, layers, made, budget)
+        else:
+            _buffered(model, stimuli, layers, made, budget, min(batch_size or 64, n))
+    return made
+
+
+def _one_shot(
+    model: nn.Module, stimuli: torch.Tensor, layers: Sequence[LayerInfo], made: LayerGrams, budget: int
+) -> None:
+    n, most = len(stimuli), max(budget // (_BYTES * len(stimuli)), 1)
+    sizes = {layer.name: layer.n_features for layer in layers}
+
+    def reduce(name: str, tensor: torch.Tensor) -> None:
+        features = tensor.flatten(1)
+        if sizes[name] > most:
+            features = features[:, _sample(sizes[name], most).to(features.device)]
+            made.approximate.add(name)
+        if len(features) == n:
+            made.grams[name] = gram(features)
+
+    _forward(model, [stimuli], layers, reduce)
+
+
+def _buffered(
+    model: nn.Module,
+    stimuli: torch.Tensor,
+    layers: Sequence[LayerInfo],
+    made: LayerGrams,
+    budget: int,
+    batch_size: int,
+) -> None:
+    n = len(stimuli)
+    most = max(budget // (_BYTES * n), 1)  # features of one layer
+    for group in _groups(layers, most):
+        units = {layer.name: _sample(layer.n_features, most) for layer in group if layer.n_features > most}
+        made.approximate |= set(units)
+        buffers = {layer.name: np.empty((n, min(layer.n_features, most)), np.float32) for layer in group}
+        filled = dict.fromkeys(buffers, 0)
+
+        def store(
+            name: str,
+            tensor: torch.Tensor,
+            units: dict[str, torch.Tensor] = units,
+            buffers: dict[str, npt.NDArray[np.float32]] = buffers,
+            filled: dict[str, int] = filled,
+        ) -> None:
+            features = tensor.flatten(1)
+            if name in units:
+                features = features[:, units[name].to(features.device)]
+            first = filled[name]
+            if first + len(features) <= n and features.shape[1] == buffers[name].shape[1]:
+                buffers[name][first : first + len(features)] = features.float().cpu().numpy()
+                filled[name] += len(features)
+
+        _forward(model, torch.split(stimuli, batch_size), group, store)
+        for name in list(buffers):
+            if filled[name] == n:
+                made.grams[name] = gram(buffers.pop(name))
+
+
+def _groups(layers: Sequence[LayerInfo], most: int) -> list[list[LayerInfo]]:
+    groups: list[list[LayerInfo]] = []
+    room = 0
+    for layer in layers:
+        width = min(layer.n_features, most)
+        if not groups or width > room:
+            groups.append([])
+            room = most
+        groups[-1].append(layer)
+        room -= width
+    return groups
+
+
+def _sample(n_features: int, count: int) -> torch.Tensor:
+    rng = np.random.default_rng([_SEED, n_features])
+    return torch.as_tensor(np.sort(rng.choice(n_features, size=count, replace=False)))
+
+
+def _forward(
+    model: nn.Module,
+    batches: Sequence[torch.Tensor],
+    layers: Sequence[LayerInfo],
+    take: Callable[[str, torch.Tensor], None],
+) -> None:
+    """Run batches, and hand each layer's activations of each batch to `take`: those of its last run in the batch."""
+    modules = dict(model.named_modules())
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    handles = []
+    runs: Counter[str] = Counter()
+    due = {layer.name: layer.run for layer in layers}
+
+    def hook(name: str) -> tuple[Callable[..., None], bool]:
+        def before(module: nn.Module, inputs: Any) -> None:
+            seen(name, inputs[0])
+
+        def after(module: nn.Module, inputs: Any, output: Any) -> None:
+            seen(name, activation(inputs, output))
+
+        return (before, True) if name.endswith(FEATURES) else (after, False)
+
+    def seen(name: str, tensor: torch.Tensor | None) -> None:
+        runs[name] += 1
+        if tensor is not None and runs[name] == due[name]:
+            take(name, tensor.detach())
+
+    try:
+        for name in due:
+            function, early = hook(name)
+            module = modules[name.removesuffix(FEATURES)]
+            handles.append(
+                module.register_forward_pre_hook(function) if early else module.register_forward_hook(function)
+            )
+        for batch in batches:
+            runs.clear()
+            model(batch.to(device))
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,89 @@
+"""Streamed sums against the definitions, on numbers far from 0 and on few or many features."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa import gram as module
+from nni_strategies.rsa.gram import GramAccumulator, gram
+
+RNG = np.random.default_rng(0)
+
+
+def activations(n: int, d: int, offset: float = 0.0) -> np.ndarray:
+    return RNG.normal(size=(n, d)) * np.exp(RNG.normal(size=(n, 1))) + offset * RNG.normal(size=(n, 1))
+
+
+@pytest.mark.parametrize("offset", [0.0, 100.0, 1e4])
+@pytest.mark.parametrize("n_features", [1, 2, 7, 9000])
+def test_the_three_matrices_are_those_of_the_definitions(n_features, offset):
+    x = activations(20, n_features, offset)
+    sums = gram(x, "float64")
+    rows, columns = x - x.mean(axis=1, keepdims=True), x - x.mean(axis=0)
+    scale = np.abs(x @ x.T).max()
+    assert sums.raw() == pytest.approx(x @ x.T, abs=1e-12 * scale)
+    assert sums.of_centred_rows() == pytest.approx(rows @ rows.T, abs=1e-12 * scale)
+    assert sums.of_centred_columns() == pytest.approx(columns @ columns.T, abs=1e-12 * scale)
+    assert sums.energy == pytest.approx((x * x).sum(axis=1))
+
+
+@pytest.mark.parametrize("widths", [[1] * 30, [7, 23], [29, 1], [30]])
+def test_how_features_are_streamed_does_not_matter(widths, monkeypatch):
+    monkeypatch.setattr(module, "CHUNK", 11)
+    x = activations(12, 30, 50.0)
+    made = GramAccumulator(12, "float64")
+    for part in np.split(x, np.cumsum(widths)[:-1], axis=1):
+        made.add(part)
+    assert made.gram().of_centred_rows() == pytest.approx(gram(x, "float64").of_centred_rows(), abs=1e-9)
+    assert made.gram().n_features == 30
+
+
+def test_more_features_may_follow_a_look():
+    x, made = activations(5, 40), GramAccumulator(5, "float64")
+    made.add(x[:, :25])
+    looked = made.gram().raw()
+    made.add(x[:, 25:])
+    assert looked == pytest.approx(x[:, :25] @ x[:, :25].T)
+    assert made.gram().raw() == pytest.approx(x @ x.T)
+
+
+def test_averaging_afterwards_is_averaging_before():
+    x, group = activations(12, 500, 10.0), np.array(list("bbacacabbcca"))
+    means = np.stack([x[group == name].mean(axis=0) for name in "bac"])
+    assert gram(x, "float64").averaged(group).raw() == pytest.approx(means @ means.T)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16])
+def test_tensors_of_any_precision_and_shape(dtype):
+    maps = torch.as_tensor(activations(6, 3 * 4 * 4)).reshape(6, 3, 4, 4).to(dtype)
+    x = maps.double().flatten(1).numpy()
+    with_gradient = maps.clone().requires_grad_()
+    for features in (maps, with_gradient, maps.transpose(2, 3).transpose(2, 3)):
+        assert gram(features, "float64").raw() == pytest.approx(x @ x.T, rel=1e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize("features", [np.zeros(4), np.zeros((3, 2))])
+def test_another_shape_is_refused(features):
+    with pytest.raises(InvalidArgument, match=r"features = .*\[4, n_features\]"):
+        GramAccumulator(4).add(features)
+
+
+def test_no_features_are_refused():
+    with pytest.raises(InvalidArgument, match="at least one feature"):
+        GramAccumulator(4).gram()
+    with pytest.raises(InvalidArgument, match="did you mean 'float32'"):
+        GramAccumulator(4, "float3")
+
+
+def test_the_torch_form_is_the_same():
+    """On this processor; on a GPU where there is one."""
+    from nni_strategies.rsa.torch_gram import torch_gram
+
+    x = activations(30, 9000, 1e4)
+    for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
+        ours, theirs = gram(x, "float64"), torch_gram(torch.as_tensor(x, device=device), "float64")
+        assert theirs.of_centred_rows() == pytest.approx(ours.of_centred_rows(), rel=1e-8, abs=1e-6)
+        assert theirs.of_centred_columns() == pytest.approx(ours.of_centred_columns(), rel=1e-8, abs=1e-3)
