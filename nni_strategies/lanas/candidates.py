@@ -18,6 +18,7 @@ from nni_strategies.space.search_space import SearchSpace
 
 Array = npt.NDArray[np.float64]
 
+_AT_ONCE = 1024  # points whose keys are made together
 CODE_DIGITS = 9  # decimals to which codes are compared
 
 _ROUNDS = 4
@@ -104,14 +105,19 @@ class Seen:
     def add(self, codes: Codes) -> None:
         """Add rows ``[n, n_codes]``."""
         self._new.append(codes)
+        if len(self._new) == _AT_ONCE:
+            self._settle()
 
     def fresh(self, codes: Codes) -> Codes:
         """Keep the rows ``[n, n_codes]`` that were not added, the first of equal ones."""
         if self._new:
-            self._keys.update(row_keys(np.vstack(self._new)))
-            self._new.clear()
+            self._settle()
         first = {key: i for i, key in reversed(list(enumerate(row_keys(codes)))) if key not in self._keys}
         return codes[sorted(first.values())]
+
+    def _settle(self) -> None:
+        self._keys.update(row_keys(np.vstack(self._new)))
+        self._new.clear()
 
 
 def best_members(members: Iterable[int], values: Array, count: int) -> npt.NDArray[np.intp]:

@@ -10,6 +10,8 @@ from nni_strategies.space.parameters import Codes
 
 Array = npt.NDArray[np.float64]
 
+_AT_ONCE = 1024  # rows whose features are made together
+
 
 class Results:
     """Codes, features and metrics of what finished.
@@ -39,10 +41,10 @@ class Results:
     @property
     def x(self) -> npt.NDArray[np.float32]:
         """Features, ``[n, n_columns]``; made when asked for, since many rows at once are faster."""
-        new = slice(self._n_transformed, self.n)
-        if new.start < new.stop:
+        for first in range(self._n_transformed, self.n, _AT_ONCE):
+            new = slice(first, min(first + _AT_ONCE, self.n))
             self._x[new] = self._features.transform(self._codes[new])
-            self._n_transformed = self.n
+        self._n_transformed = self.n
         return self._x[: self.n]
 
     @property

@@ -111,7 +111,7 @@ class Stimuli:
             raise InvalidArgument("stimuli", given, "an object with path and sha256")
         for name in given:
             if name not in names:
-                raise InvalidArgument(f"stimuli.{name}", given[name], f"one of {list(names)}", names)
+                raise InvalidArgument("stimuli", name, f"fields {list(names)}", names)
         for name in ("path", "sha256"):
             if not isinstance(given.get(name), str):
                 raise InvalidArgument(f"stimuli.{name}", given.get(name), "a string")
@@ -156,7 +156,7 @@ def read_images(source: Path | str) -> npt.NDArray[np.uint8]:
         elif path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 if "images" not in file:
-                    raise InvalidArgument("stimuli", str(path), f"a file with images, not {list(file)}", ["images"])
+                    raise InvalidArgument("stimuli", str(path), f"a file with images, not {list(file)}")
                 images = file["images"]
         else:
             images = np.load(path, allow_pickle=False)

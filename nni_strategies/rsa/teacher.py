@@ -87,7 +87,7 @@ class TeacherSpec:
             raise InvalidArgument("teacher.format", given["format"], f"{FORMAT}, which this version reads")
         for name in given:
             if name not in (*names, "format"):
-                raise InvalidArgument(f"teacher.{name}", given[name], f"one of {list(names)}", names)
+                raise InvalidArgument("teacher", name, f"fields {list(names)}", names)
         for name in ("path", "sha256", "method"):
             if not isinstance(given.get(name), str):
                 raise InvalidArgument(f"teacher.{name}", given.get(name), "a string")

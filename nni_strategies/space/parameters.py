@@ -64,12 +64,7 @@ class Categorical(Parameter):
 
     def index(self, value: Value) -> int | None:
         """Return the position of `value`, or None when it is not a choice."""
-        if type(value) in _SIMPLE:
-            return self._shortcuts.get(value)
-        try:
-            return self._positions.get(canonical(value))
-        except (TypeError, ValueError):
-            return None
+        return _place(value, self._shortcuts, self._positions)
 
     def problem(self, value: Value) -> str | None:
         return None if self.index(value) is not None else f"one of {list(self.choices)}"
@@ -151,22 +146,22 @@ class Subset(Parameter):
     def _positions(self) -> dict[str, int]:
         return {canonical(value): i for i, value in enumerate(self.choices)}
 
+    @cached_property
+    def _shortcuts(self) -> dict[Value, int]:
+        return {value: i for i, value in enumerate(self.choices) if type(value) in _SIMPLE}
+
     def problem(self, value: Value) -> str | None:
+        if isinstance(value, (list, tuple)):
+            given = [_place(item, self._shortcuts, self._positions) for item in value]
+            if len(set(given)) == len(given) and None not in given and self.n_chosen in (None, len(given)):
+                return None
         count = "any number" if self.n_chosen is None else str(self.n_chosen)
-        allowed = f"a list of {count} different values of {list(self.choices)}"
-        if not isinstance(value, (list, tuple)):
-            return allowed
-        try:
-            given = [canonical(v) for v in value]
-        except (TypeError, ValueError):
-            return allowed
-        fits = len(set(given)) == len(given) and set(given) <= self._positions.keys()
-        return None if fits and self.n_chosen in (None, len(given)) else allowed
+        return f"a list of {count} different values of {list(self.choices)}"
 
     def encode(self, value: Value) -> tuple[float, ...]:
         bits = [0.0] * len(self.choices)
         for item in value:
-            position = self._positions.get(canonical(item))
+            position = _place(item, self._shortcuts, self._positions)
             if position is None:
                 raise InvalidConfiguration(self.label, value, f"values of {list(self.choices)}")
             bits[position] = 1.0
@@ -212,3 +207,12 @@ class Subset(Parameter):
 
     def describe(self) -> dict[str, Any]:
         return {"type": "subset", "choices": list(self.choices), "n_chosen": self.n_chosen}
+
+
+def _place(value: Value, shortcuts: dict[Value, int], positions: dict[str, int]) -> int | None:
+    if type(value) in _SIMPLE:
+        return shortcuts.get(value)
+    try:
+        return positions.get(canonical(value))
+    except (TypeError, ValueError):
+        return None
