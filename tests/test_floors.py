@@ -24,7 +24,8 @@ FLOORS = (
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 WINGS = FLOORS[4]
-NNI_FACES = ("tuner", "strategy", "assessor", "evaluator")  # the files of a wing that NNI loads
+# the files of a wing that NNI loads, or that speak to it
+NNI_FACES = ("tuner", "strategy", "assessor", "evaluator", "channel", "trial", "lightning")
 
 LONGEST_FILE = 400
 LONGEST_MEDIAN = 150

@@ -1,0 +1,120 @@
+"""What earlier trials of the same experiment reached: for the scale of TG, and for stopping the worst early.
+
+In one process (the sequential engine) it is kept in memory. Trials of the local training service append lines to a file
+in the experiment's folder; a line is one write of less than 4 kB, which no other trial's can interleave. On other
+training services trials do not see each other.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+FILE = "rsa_history.jsonl"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trial at one of its intermediate results.
+
+    Parameters
+    ----------
+    trial
+        NNI's id of it.
+    step
+        Number of the intermediate result, from 1.
+    p, tg
+        Performance, higher is better, and score.
+    value
+        What was reported.
+    judged
+        Whether it was the trial's last word.
+    """
+
+    trial: str
+    step: int
+    p: float
+    tg: float
+    value: float
+    judged: bool = False
+
+
+class History:
+    """Outcomes in the order they came.
+
+    Parameters
+    ----------
+    folder
+        Of the experiment, where trials share it; None keeps outcomes in memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._path = None if folder is None else folder / FILE
+        self._memory: list[Outcome] = []
+        self._names = itertools.count()
+
+    def name_trial(self) -> str:
+        """Return NNI's id of this trial, or a new name where models run in one process and share an id."""
+        given = os.environ.get("NNI_TRIAL_JOB_ID") if self._path is not None else None
+        return given or f"trial {next(self._names)}"
+
+    def add(self, outcome: Outcome) -> None:
+        """Append one; a full disk or a folder that is gone loses it and nothing else."""
+        self._memory.append(outcome)
+        if self._path is None:
+            return
+        try:
+            file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                os.write(file, (json.dumps(asdict(outcome)) + "\n").encode())
+            finally:
+                os.close(file)
+        except OSError:
+            return
+
+    def read(self) -> list[Outcome]:
+        """Return all; lines that make no sense (torn by a kill) are passed over."""
+        if self._path is None:
+            return list(self._memory)
+        try:
+            lines = self._path.read_text().splitlines()
+        except OSError:
+            return list(self._memory)
+        found = []
+        for line in lines:
+            try:
+                found.append(Outcome(**json.loads(line)))
+            except (ValueError, TypeError):
+                continue
+        return found
+
+    def judged(self) -> list[tuple[float, float]]:
+        """Return (P, TG) of the trials that were judged, in the order they ended."""
+        return [(outcome.p, outcome.tg) for outcome in self.read() if outcome.judged]
+
+
+_of_engines: WeakKeyDictionary[Any, History] = WeakKeyDictionary()
+
+
+def trial_history(channel: Any) -> History:
+    """Return the history that a trial shares with others, else one of its own.
+
+    Shared are the experiment's folder on this machine, and the engine that runs model after model in this process.
+
+    Parameters
+    ----------
+    channel
+        The trial's channel to NNI; the sequential engine's knows its engine.
+    """
+    platform, system = os.environ.get("NNI_PLATFORM"), os.environ.get("NNI_SYS_DIR")
+    if platform == "local" and system:
+        experiment = Path(system).parent.parent  # <experiment>/trials/<trial>
+        if experiment.is_dir() and os.access(experiment, os.W_OK):
+            return History(experiment)
+    engine = getattr(channel, "engine", None)
+    return _of_engines.setdefault(engine, History()) if engine is not None else History()

@@ -1,0 +1,106 @@
+"""The trial hook: two lines make a trial's own training teacher-guided.
+
+::
+
+    guide = Guide.from_file("teacher.json")
+    with guide.attach(model):
+        train(model)  # with its own nni.report_intermediate_result and nni.report_final_result
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from nni.runtime.trial_command_channel import get_default_trial_command_channel, set_default_trial_command_channel
+from torch import nn
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.channel import StopProxyTraining, TeacherChannel
+from nni_strategies.rsa.history import History, trial_history
+from nni_strategies.rsa.judge import Judge
+from nni_strategies.rsa.score import ScoreOptions, TeacherScorer
+from nni_strategies.rsa.stopping import StopRule
+from nni_strategies.rsa.teacher import Teacher, TeacherSpec, load_teacher, read_spec
+
+_teachers: dict[str, Teacher] = {}  # by specification: a process scores many candidates
+
+
+class Guide:
+    """A teacher, and how it judges.
+
+    Parameters
+    ----------
+    teacher
+        The JSON file, what is in it, or its specification.
+    stop
+        See :class:`~nni_strategies.rsa.stopping.StopRule`, as a dictionary too; None never stops below a quantile.
+    history
+        Where earlier trials are looked up; that of this trial's experiment when None.
+    options
+        Fields of :class:`~nni_strategies.rsa.judge.Judge` and of :class:`~nni_strategies.rsa.score.ScoreOptions`.
+
+    Raises
+    ------
+    InvalidArgument
+        An unknown option (the nearest is named), or a teacher that cannot be used.
+    """
+
+    def __init__(
+        self,
+        teacher: Path | str | Mapping[str, Any] | TeacherSpec,
+        *,
+        stop: StopRule | Mapping[str, Any] | None = None,
+        history: History | None = None,
+        **options: Any,
+    ) -> None:
+        judged, looked = ({f.name for f in fields(kind)} for kind in (Judge, ScoreOptions))
+        for name in options:
+            if name not in judged | looked:
+                raise InvalidArgument("option", name, f"one of {sorted(judged | looked)}", judged | looked)
+        self.judge = Judge(**{k: v for k, v in options.items() if k in judged})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items() if k in looked}
+        self.stop = StopRule.from_json(stop)
+        self.scorer = TeacherScorer(_cached(read_spec(teacher)), ScoreOptions(**given))
+        self._history = history
+        self._model: nn.Module | None = None
+
+    @classmethod
+    def from_file(cls, path: Path | str, **options: Any) -> Guide:
+        """Return a guide by the teacher of a JSON file."""
+        return cls(path, **options)
+
+    def set_model(self, model: nn.Module) -> None:
+        """Score this module from now on, where training goes on with a copy or a wrapper of the attached one."""
+        self._model = model
+
+    @contextmanager
+    def attach(self, model: nn.Module) -> Iterator[TeacherChannel]:
+        """Judge what is reported within it; at the end of the proxy training the block is left early, without error."""
+        self.set_model(model)
+        inner = get_default_trial_command_channel()
+        history = self._history if self._history is not None else trial_history(inner)
+        channel = TeacherChannel(inner, self.scorer, self.judge, self.stop, history, self._candidate)
+        set_default_trial_command_channel(channel)
+        try:
+            yield channel
+        except StopProxyTraining:
+            pass
+        finally:
+            set_default_trial_command_channel(inner)
+            self._model = None
+
+    def _candidate(self) -> nn.Module:
+        assert self._model is not None, "within attach()"
+        return self._model
+
+
+def _cached(spec: TeacherSpec) -> Teacher:
+    key = json.dumps(spec.to_json())
+    if key not in _teachers:
+        _teachers[key] = load_teacher(spec)
+    return _teachers[key]

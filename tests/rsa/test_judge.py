@@ -1,0 +1,126 @@
+"""What is reported, by hand; when a candidate stops; and what trials know of each other."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.history import FILE, History, Outcome, trial_history
+from nni_strategies.rsa.judge import Judge
+from nni_strategies.rsa.stopping import StopRule
+
+EARLIER = [(0.1 * i, 0.5 + 0.02 * i) for i in range(12)]
+
+
+def test_the_papers_sum():
+    judge = Judge(mode="paper", alpha=2.0)
+    assert judge.performance({"default": 0.8, "loss": 3.0}) == 0.8
+    assert judge.value(0.8, 0.25, judge.weight(EARLIER)) == pytest.approx(1.3)
+
+
+def test_the_scale_is_that_of_the_first_ten():
+    judge = Judge(alpha=3.0)
+    assert judge.weight(EARLIER[:9]) == 3.0
+    assert judge.weight(EARLIER) == judge.weight(EARLIER[:10]) == pytest.approx(5.0)
+    assert judge.weight([(p, 0.5) for p, _ in EARLIER]) == 3.0
+    assert judge.weight([(0.5, tg) for _, tg in EARLIER]) == 3.0
+
+
+def test_a_loss_is_turned_round_and_back():
+    judge = Judge(mode="paper", minimize=True, scale=10.0, larger_reported=False, key="loss")
+    p = judge.performance({"loss": 4.0})
+    assert p == -0.4
+    assert judge.value(p, 0.25, 1.0) == pytest.approx(4.0 - 10.0 * 0.25)
+    assert Judge(minimize=True).value(-0.4, 0.25, 1.0) == pytest.approx(-0.15)
+
+
+@pytest.mark.parametrize("metric", [None, "bad", math.nan, [1, 2]])
+def test_what_is_no_number_is_none(metric):
+    assert math.isnan(Judge().performance(metric))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "papers"}, "did you mean 'paper'"),
+        ({"report": "list"}, "report"),
+        ({"alpha": math.nan}, "alpha"),
+        ({"scale": 0}, "scale = 0: a positive"),
+        ({"proxy_epochs": 0}, "proxy_epochs"),
+        ({"every": -1}, "every"),
+    ],
+)
+def test_bad_options_are_refused(options, message):
+    with pytest.raises(InvalidArgument, match=message):
+        Judge(**options)
+    with pytest.raises(InvalidArgument, match="did you mean 'accuracy'"):
+        Judge(key="acuracy").performance({"accuracy": 1.0})
+
+
+def outcomes(values, step=1):
+    return [Outcome(f"t{i}", step, v, 0.0, v) for i, v in enumerate(values)]
+
+
+def test_below_the_quantile_stops():
+    rule, earlier = StopRule(at=1, quantile=0.3, min_trials=10), outcomes(np.arange(10) / 10)
+    assert rule.stops("new", 1, 0.26, earlier)  # the 0.3 quantile is 0.27
+    assert not rule.stops("new", 1, 0.28, earlier)
+    assert not rule.stops("new", 2, 0.0, earlier)
+    assert not rule.stops("new", 1, 0.0, earlier[:9])
+    assert not rule.stops("t0", 1, -1.0, earlier)  # its own value does not count: nine others
+    assert not rule.stops("new", 1, 0.0, outcomes(np.arange(10) / 10, step=2))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"quantil": 0.3}, "did you mean 'quantile'"),
+        ({"quantile": 1.0}, "stop.quantile"),
+        ({"at": 0}, "stop.at"),
+        ({"min_trials": 2.5}, "stop.min_trials"),
+        ("yes", "an object with"),
+    ],
+)
+def test_bad_rules_are_refused(given, message):
+    with pytest.raises(InvalidArgument, match=message):
+        StopRule.from_json(given)
+    assert StopRule.from_json(None) is None
+    assert StopRule.from_json({"at": 2}) == StopRule(at=2)
+
+
+def test_trials_of_a_folder_see_each_other(tmp_path):
+    first, second = History(tmp_path), History(tmp_path)
+    first.add(Outcome("a", 1, 0.5, 0.4, 0.9))
+    second.add(Outcome("b", 1, 0.6, 0.3, 0.9, judged=True))
+    with open(tmp_path / FILE, "a") as file:
+        file.write('{"trial": "torn", "st')
+    assert [outcome.trial for outcome in first.read()] == ["a", "b"]
+    assert second.judged() == [(0.6, 0.3)]
+    gone = History(tmp_path / "gone")
+    gone.add(Outcome("a", 1, 0.5, 0.4, 0.9))
+    assert len(gone.read()) == 1
+
+
+def test_which_trials_share_a_history(tmp_path, monkeypatch):
+    engine = SimpleNamespace()
+    engines = [type("Engine", (), {})() for _ in range(2)]
+    channels = [SimpleNamespace(engine=e) for e in (engines[0], engines[0], engines[1])]
+    histories = [trial_history(channel) for channel in channels]
+    assert histories[0] is histories[1]
+    assert histories[0] is not histories[2]
+    assert trial_history(engine) is not trial_history(engine)
+    assert [histories[0].name_trial() for _ in range(2)] == ["trial 0", "trial 1"]
+    folder = tmp_path / "experiment" / "trials" / "abc"
+    folder.mkdir(parents=True)
+    for name, value in (("NNI_PLATFORM", "local"), ("NNI_SYS_DIR", str(folder)), ("NNI_TRIAL_JOB_ID", "abc")):
+        monkeypatch.setenv(name, value)
+    shared = trial_history(channels[0])
+    shared.add(Outcome("a", 1, 0.5, 0.4, 0.9))
+    assert (tmp_path / "experiment" / FILE).is_file()
+    assert shared.name_trial() == "abc"
+    monkeypatch.setenv("NNI_PLATFORM", "remote")
+    assert trial_history(channels[0]) is histories[0]

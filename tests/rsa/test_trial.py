@@ -1,0 +1,177 @@
+"""A trial's own reports, guided: what reaches NNI, number for number."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import nni
+import pytest
+import torch
+from nni.runtime.trial_command_channel import (
+    TrialCommandChannel,
+    get_default_trial_command_channel,
+    set_default_trial_command_channel,
+)
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.channel import DETAILS, StopProxyTraining
+from nni_strategies.rsa.history import History, Outcome
+from nni_strategies.rsa.score import TeacherScorer
+from nni_strategies.rsa.trial import Guide
+from tests.rsa.test_score import network, teacher_of
+
+LAYERS = ("blocks.0", "blocks.1", "blocks.2", "head:input")
+
+
+class Recorded(TrialCommandChannel):
+    def __init__(self):
+        self.sent = []
+
+    def send_metric(self, type, parameter_id, trial_job_id, sequence, value):
+        self.sent.append((type, sequence, value))
+
+
+@pytest.fixture
+def nni_sees(monkeypatch):
+    """What arrives at NNI's side of the channel."""
+    before, channel = get_default_trial_command_channel(), Recorded()
+    monkeypatch.setattr(nni.trial, "_intermediate_seq", 0)
+    set_default_trial_command_channel(channel)
+    yield channel.sent
+    assert get_default_trial_command_channel() is channel, "the guide left its channel behind"
+    set_default_trial_command_channel(before)
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    return teacher_of(network(0), tmp_path).spec
+
+
+def train(model, epochs=5, seen=None):
+    """Real steps, and the user's own reports."""
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    for epoch in range(epochs):
+        model.train()
+        loss = model(torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(epoch))).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        nni.report_intermediate_result({"default": 0.1 * epoch, "loss": loss.item()})
+        if seen is not None:
+            seen.append(epoch)
+    nni.report_final_result(0.9)
+
+
+def test_judged_after_two_epochs_and_no_further(teacher, nni_sees):
+    model, seen = network(1), []
+    guide = Guide(teacher, alpha=0.5)
+    with guide.attach(model):
+        train(model, seen=seen)
+    tg = TeacherScorer(guide.scorer.teacher).score(model).tg
+    assert seen == [0]  # the second report does not return
+    assert [(kind, sequence) for kind, sequence, _ in nni_sees] == [("PERIODICAL", 0), ("PERIODICAL", 1), ("FINAL", 0)]
+    final = nni_sees[-1][2]
+    assert final["default"] == pytest.approx(0.1 + 0.5 * tg)
+    assert (final["P"], final["alpha"], final["tg_ok"]) == (0.1, 0.5, 1)
+    assert final["TG"] == pytest.approx(tg)
+    assert [final[f"TG/{name}"] for name in LAYERS] == pytest.approx(list(guide.scorer.score(model).per_layer.values()))
+    assert nni_sees[1][2] == final
+    assert set(nni_sees[0][2]) == set(final)
+    assert "loss" in final
+    json.dumps([value for _, _, value in nni_sees], allow_nan=False)
+
+
+def test_trained_to_the_end_it_is_judged_there(teacher, nni_sees):
+    model = network(1)
+    with Guide(teacher, proxy_epochs=None, every=2).attach(model):
+        train(model)
+        nni.report_final_result(0.7)  # Lightning reports a second time
+    assert [kind for kind, _, _ in nni_sees] == ["PERIODICAL"] * 5 + ["FINAL"]
+    assert [value["tg_ok"] for _, _, value in nni_sees] == [0, 1, 1, 1, 1, 1]
+    scores = [value["TG"] for _, _, value in nni_sees]
+    assert scores[1] == scores[2] != scores[3] == scores[4]
+    assert nni_sees[-1][2]["P"] == 0.9
+
+
+def test_a_scalar_where_a_dictionary_is_not_understood(teacher, nni_sees):
+    with Guide(teacher, report="scalar", mode="paper").attach(network(1)) as channel:
+        nni.report_final_result(0.5)
+    assert channel.ended
+    assert isinstance(nni_sees[0][2], float)
+    assert 0.5 < nni_sees[0][2] < 1.5
+
+
+def test_a_score_that_fails_costs_the_trial_nothing(teacher, nni_sees, caplog):
+    model = network(1)
+    with caplog.at_level(logging.WARNING), Guide(teacher, every=1, tg_floor=-0.5, mode="paper").attach(model):
+        model.blocks[2] = torch.nn.Conv2d(99, 1, 1)  # broken from now on
+        nni.report_intermediate_result(0.3)
+        nni.report_final_result(0.4)
+    assert [value["default"] for _, _, value in nni_sees] == pytest.approx([-0.2, -0.1])
+    assert [value["tg_ok"] for _, _, value in nni_sees] == [0, 0]
+    assert caplog.text.count("could not judge") == 1
+    with pytest.raises(RuntimeError), Guide(teacher, strict=True).attach(model):
+        nni.report_final_result(0.4)
+
+
+@pytest.mark.parametrize("metric", [float("nan"), None, "text"])
+def test_what_is_no_number_goes_on_as_it_is(teacher, nni_sees, metric):
+    with Guide(teacher).attach(network(1)):
+        nni.report_final_result(metric)
+    assert nni_sees[0][2] is metric
+
+
+def test_what_the_training_raises_is_its_own(teacher, nni_sees):
+    with pytest.raises(ZeroDivisionError), Guide(teacher).attach(network(1)):
+        raise ZeroDivisionError
+    assert nni_sees == []
+
+
+def test_the_copy_that_is_trained_can_be_named(teacher, nni_sees):
+    model, other = network(1), network(0)
+    guide = Guide(teacher, mode="paper")
+    with guide.attach(model):
+        guide.set_model(other)
+        nni.report_final_result(0.0)
+    assert nni_sees[0][2]["TG"] == pytest.approx(1.0, abs=1e-6)
+
+
+def test_the_worst_at_the_first_epoch_stop_there(teacher, nni_sees):
+    history = History()
+    for i in range(10):
+        history.add(Outcome(f"t{i}", 1, 0.5 + 0.01 * i, 0.5, 10.0 + i))
+    with Guide(teacher, stop={"at": 1}, history=history).attach(network(1)):
+        train(network(2))
+    assert [kind for kind, _, _ in nni_sees] == ["PERIODICAL", "FINAL"]
+    assert nni_sees[-1][2]["tg_ok"] == 1
+
+
+def test_the_scale_comes_from_earlier_trials(teacher, nni_sees):
+    history = History()
+    for i in range(10):
+        history.add(Outcome(f"t{i}", 2, 0.1 * i, 0.5 + 0.01 * i, 0.0, judged=True))
+    with Guide(teacher, history=history).attach(network(1)):
+        nni.report_final_result(0.5)
+    value = nni_sees[0][2]
+    assert value["alpha"] == pytest.approx(10.0)
+    assert value["default"] == pytest.approx(0.5 + 10.0 * value["TG"])
+
+
+def test_what_matched_what_is_kept_for_the_report(teacher, nni_sees, tmp_path, monkeypatch):
+    monkeypatch.setenv("NNI_OUTPUT_DIR", str(tmp_path))
+    with Guide(teacher).attach(network(0)):
+        nni.report_final_result(0.5)
+    details = json.loads((tmp_path / DETAILS).read_text())
+    assert details["match"] == {name: name for name in LAYERS}
+    assert len(details["matrix"]) == len(details["matrix"][0]) == 4
+
+
+def test_bad_options_are_refused_before_training(teacher, tmp_path):
+    with pytest.raises(InvalidArgument, match="did you mean 'proxy_epochs'"):
+        Guide(teacher, proxy_epoch=3)
+    with pytest.raises(InvalidArgument, match="did you mean 'quantile'"):
+        Guide(teacher, stop={"quantil": 0.1})
+    with pytest.raises(InvalidArgument, match="readable JSON"):
+        Guide.from_file(tmp_path / "nothing.json")
+    assert not issubclass(StopProxyTraining, Exception)
