@@ -29,11 +29,11 @@ lint: $(READY) ## ruff and mypy, as strict as pyproject.toml says
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-unit: $(READY) ## the tests that need neither NNI's manager nor a browser nor sshd
-	$(PYTEST) -m "not integration" -n 2 --dist worksteal
+unit: $(READY) ## the quick tests, which need neither NNI's manager nor a browser nor sshd
+	$(PYTEST) -m "not integration and not slow" -n 2 --dist worksteal
 
-integration: $(READY) ## the tests on real NNI experiments, two files at a time
-	$(PYTEST) -m integration -n 2 --dist loadfile
+integration: $(READY) ## the tests on real NNI experiments and the slow ones, two files at a time
+	$(PYTEST) -m "integration or slow" -n 2 --dist loadfile
 
 clean: ## remove .venv and what tools left behind
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -272,6 +272,7 @@ def test_this_installation_is_sound():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [["torch"], ["nni", "torch"]], ids="-".join)
 def test_a_broken_installation_is_examined_to_the_end(missing):
     code = (

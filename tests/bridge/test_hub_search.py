@@ -11,6 +11,7 @@ from nni_strategies.search.study import Study
 from tests.hub_spaces import HUB, build
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HUB)
 def test_lanas_searches_the_space(name):
     model_space, view = build(name)

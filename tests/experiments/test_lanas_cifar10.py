@@ -146,6 +146,7 @@ def test_the_space_follows_the_images(search, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_candidate_gets_the_classes_and_the_head_it_needs(search, tmp_path):
     arguments = ["--data", f"npz:{save_images(tmp_path / 'small.npz')}", *TINY, "--holdout", "16"]

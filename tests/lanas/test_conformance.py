@@ -11,10 +11,10 @@ pytestmark = pytest.mark.timeout(60)  # some of them make hundreds of proposals,
 
 
 class TestDefault(SearcherConformance):
-    n_trials = 40
+    n_trials = 30
     n_repeated = 20
-    n_without_duplicate = 150
-    n_per_thread = 10
+    n_without_duplicate = 100
+    n_per_thread = 8
 
     @pytest.fixture
     def searcher(self) -> MakeSearcher:
@@ -23,7 +23,7 @@ class TestDefault(SearcherConformance):
 
 class TestPaper(SearcherConformance):
     n_trials = 40
-    n_without_duplicate = 100
+    n_without_duplicate = 60
     n_imported = 200
     n_per_thread = 5
 
@@ -35,7 +35,7 @@ class TestPaper(SearcherConformance):
 class TestMutation(SearcherConformance):
     n_trials = 32
     n_repeated = 20
-    n_without_duplicate = 100
+    n_without_duplicate = 60
     n_imported = 200
     n_per_thread = 5
 

@@ -66,6 +66,7 @@ def best(study: Study) -> float:
     return study.best.value
 
 
+@pytest.mark.slow
 def test_the_minimum_of_a_quadratic_is_found() -> None:
     found = [best(run(LaNASSearcher(BOWL), bowl, 50, seed)) for seed in range(2)]
     assert min(found) > -0.05  # random search: about -30
@@ -150,6 +151,7 @@ def test_rounded_numbers_without_bounds_are_never_proposed_twice() -> None:
     assert study.best is not None and study.best.configuration == {"x": 1.0, "op": "b"}
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_ackley_in_ten_dimensions_after_fifty_evaluations() -> None:

@@ -32,6 +32,7 @@ def queries(config: LaNASConfig, dataset: str, seed: int, pending: int = 1, fail
     return 500
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("data")
 @pytest.mark.timeout(120)
 class TestSampleEfficiency:

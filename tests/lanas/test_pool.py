@@ -256,6 +256,7 @@ def test_a_copy_goes_on_alike():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_million_members_are_routed_in_seconds():
     space = SearchSpace(tuple(Categorical(f"edge_{i}", tuple("abcde")) for i in range(10)))

@@ -62,7 +62,7 @@ def watched(searcher: LaNASSearcher) -> list[Region]:
 @pytest.mark.parametrize(
     ("preset", "n"),
     [
-        ("default", 200),
+        ("default", 120),
         ("paper", 300),
         pytest.param("shallow", 10_000, marks=[pytest.mark.slow, pytest.mark.timeout(300)]),
     ],
@@ -73,7 +73,7 @@ def test_every_proposal_is_inside_its_region_new_and_valid(preset, n, monkeypatc
     if preset == "shallow":  # half of all draws are inside: a batch may be small, and 10,000 proposals fast
         space = NARROW
         config = LaNASConfig(preset="paper", height=2, relearn_fraction=0.1)
-        monkeypatch.setattr(region, "BATCH", 128)
+        monkeypatch.setattr(region, "BATCH", 48)
     searcher, value = LaNASSearcher(space, config), linear(space)
     regions, seen, constrained = watched(searcher), set(), 0
     for k in range(n):

@@ -48,6 +48,7 @@ def run(evaluator, by, count=6):
     return list(by.list_models())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "by",
     [

@@ -13,6 +13,7 @@ from nni_strategies.search.testing import MakeSearcher
 from search_spaces.nasbench201 import load_table, search_space
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("searcher", "n_seeds", "band"),

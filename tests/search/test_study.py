@@ -278,6 +278,7 @@ for action in script(1000, 3):
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_goes_on_as_if_uninterrupted(tmp_path: Path) -> None:
     config = RegularizedEvolutionConfig(population=10, sample=3)
     whole = Study(RegularizedEvolution(FLAT, config))
@@ -327,6 +328,7 @@ def test_bad_numbers_of_failures_are_refused(number: Any) -> None:
         Study(RandomSearch(FLAT), max_consecutive_failures=number)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_eight_threads_twenty_times() -> None:
     for seed in range(20):

@@ -193,6 +193,7 @@ def without_zeros(unique: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_nasbench201_against_its_unique_strings(data: Path) -> None:
     path = data / "nasbench201" / "nasbench201_all.csv.gz"

@@ -46,6 +46,7 @@ def train(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_good_cell_learns_the_same_each_time(checkout: Path, train):
     program = (

@@ -54,6 +54,7 @@ def spaces():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_interrupted_training_goes_on_as_if_it_had_not_been(arguments, tmp_path, monkeypatch, spaces):
     given = train_nasnet.options(arguments)

@@ -1,0 +1,56 @@
+"""A teacher for the digits: a wider network of all 3x3 convolutions, trained once for the whole experiment.
+
+The first trial of an experiment trains it, a few seconds; the others, on the same machine, wait and read the file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+
+from nni_strategies.rsa.build import keep_stimuli, network_teacher
+from search_spaces.digits_cell import LABELS, DigitsNet
+from trial_code.digits_training import accuracy, train
+from trial_code.noisy_digits import Part, noisy_digits, stimuli
+
+CHANNELS = 16
+EPOCHS = 20
+
+
+def teacher_network(data: tuple[Part, Part, Part], epochs: int = EPOCHS, seed: int = 1) -> DigitsNet:
+    """Train the teacher."""
+    torch.manual_seed(seed)
+    network = DigitsNet(dict.fromkeys(LABELS, "nor_conv_3x3"), CHANNELS)
+    train(network, data[0], epochs, seed)
+    return network
+
+
+def teacher_file(folder: Path | None = None) -> Path:
+    """Return the teacher's JSON file, building it where there is none yet.
+
+    Parameters
+    ----------
+    folder
+        None: the experiment's, where trials run on this machine; elsewhere one for the machine's user.
+    """
+    folder = folder if folder is not None else _shared_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the first trial builds, those that started beside it wait
+        if not (folder / "teacher.json").is_file():
+            data = noisy_digits()
+            network = teacher_network(data)
+            print(f"teacher: test accuracy {accuracy(network, data[2]):.3f}", flush=True)
+            network_teacher(network, keep_stimuli(stimuli(data[1]), folder), folder)
+    return folder / "teacher.json"
+
+
+def _shared_folder() -> Path:
+    system = os.environ.get("NNI_SYS_DIR")
+    if os.environ.get("NNI_PLATFORM") == "local" and system:
+        return Path(system).parent.parent / "teacher"
+    return Path(tempfile.gettempdir()) / f"digits_teacher_{os.getuid()}_{os.environ.get('NNI_EXP_ID', 'standalone')}"

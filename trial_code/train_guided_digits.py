@@ -1,0 +1,60 @@
+"""One trial of `experiments/rsa_digits`: two epochs on noisy digits, judged by accuracy and by a teacher.
+
+Runs under NNI (``python3 train_guided_digits.py``) and by itself::
+
+    python3 train_guided_digits.py '{"cell.edge_0_1": "nor_conv_3x3", ...}'
+
+Reports after each epoch ``P`` (validation accuracy), ``TG`` (likeness to the teacher, a value a teacher layer too) and
+``default``, which combines them. With ``--epochs 8`` as last argument a network is trained fully: how the best of a
+search are compared.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import nni
+import torch
+
+from nni_strategies.rsa.trial import Guide
+from search_spaces.digits_cell import INPUT_SHAPE, LABELS, DigitsNet
+from trial_code.digits_teacher import teacher_file
+from trial_code.digits_training import accuracy, train
+from trial_code.measure import measure
+from trial_code.noisy_digits import noisy_digits
+from trial_code.parameters import next_parameters
+
+PROXY_EPOCHS = 2
+SEED = 0
+
+
+def main() -> None:
+    """Train the network of the next parameters and report."""
+    torch.set_num_threads(1)  # trials run side by side, one core each
+    given = sys.argv[1:]
+    epochs = int(given.pop()) if "--epochs" in given else PROXY_EPOCHS
+    parameters = json.loads(given[0]) if given and given[0] != "--epochs" else next_parameters()
+    if not parameters:  # no experiment, no argument: show something sensible
+        parameters = dict.fromkeys(LABELS, "nor_conv_3x3")
+    torch.manual_seed(SEED)
+    network = DigitsNet(parameters)
+    train_part, valid_part, test_part = noisy_digits()
+
+    guide = Guide.from_file(teacher_file(), proxy_epochs=None, every=1)
+    with guide.attach(network):
+
+        def report(epoch: int, loss: float) -> None:
+            reached = accuracy(network, valid_part)
+            nni.report_intermediate_result({"default": reached, "loss": round(loss, 4)})
+            print(f"epoch {epoch}/{epochs}: accuracy {reached:.4f}, loss {loss:.4f}", flush=True)
+
+        train(network, train_part, epochs, SEED, report)
+        costs = measure(network, INPUT_SHAPE, repeats=51)
+        result = {"default": accuracy(network, valid_part), "test": accuracy(network, test_part), **costs}
+        nni.report_final_result({name: round(value, 4) for name, value in result.items()})
+        print(f"result {json.dumps(result)}")
+
+
+if __name__ == "__main__":
+    main()
