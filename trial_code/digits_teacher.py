@@ -18,7 +18,7 @@ from trial_code.digits_training import accuracy, train
 from trial_code.noisy_digits import Part, noisy_digits, stimuli
 
 CHANNELS = 16
-EPOCHS = 20
+EPOCHS = 15
 
 
 def teacher_network(data: tuple[Part, Part, Part], epochs: int = EPOCHS, seed: int = 1) -> DigitsNet:

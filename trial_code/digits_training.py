@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from trial_code.noisy_digits import Part
 from trial_code.train_digits import descend
 
-BATCH_SIZE = 50
+BATCH_SIZE = 16
 LEARNING_RATE = 0.1
 
 

@@ -109,15 +109,15 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         return self._last.tg if known and self._last is not None else self._judge.tg_floor
 
     def _merit(self, value: Any) -> float:
-        p = self._judge.performance(value)
-        return p + self._judge.weight(self._history.judged()) * self._tg()
+        weight, centre = self._judge.weight(self._history.judged())
+        return self._judge.performance(value) + weight * (self._tg() - centre)
 
     def _combined(self, value: Any) -> Any:
         judge, tg = self._judge, self._tg()
-        p, alpha = judge.performance(value), judge.weight(self._history.judged())
+        p, weight = judge.performance(value), judge.weight(self._history.judged())
         if not math.isfinite(p):  # whoever reads NaN elsewhere is to see it here too
             return value
-        default = judge.value(p, tg, alpha)
+        default = judge.value(p, tg, weight)
         if judge.report == "scalar":
             return default
         own = {key: entry for key, entry in value.items() if key != "default"} if isinstance(value, dict) else {}
@@ -129,7 +129,7 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
             "default": default,
             "P": p,
             "TG": tg,
-            "alpha": alpha,
+            "alpha": weight[0],
             "tg_ok": int(self._last is not None and not self._failed),
             "tg_seconds": round(seconds, 4),
             **shown,

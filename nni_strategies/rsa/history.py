@@ -51,9 +51,12 @@ class History:
     ----------
     folder
         Of the experiment, where trials share it; None keeps outcomes in memory.
+    shared
+        Whether other trials' outcomes come here too.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, shared: bool = True) -> None:
+        self.shared = shared
         self._path = None if folder is None else folder / FILE
         self._memory: list[Outcome] = []
         self._names = itertools.count()
@@ -93,8 +96,10 @@ class History:
                 continue
         return found
 
-    def judged(self) -> list[tuple[float, float]]:
-        """Return (P, TG) of the trials that were judged, in the order they ended."""
+    def judged(self) -> list[tuple[float, float]] | None:
+        """Return (P, TG) of the trials that were judged, in the order they ended; None where they are not seen."""
+        if not self.shared:
+            return None
         return [(outcome.p, outcome.tg) for outcome in self.read() if outcome.judged]
 
 
@@ -117,4 +122,4 @@ def trial_history(channel: Any) -> History:
         if experiment.is_dir() and os.access(experiment, os.W_OK):
             return History(experiment)
     engine = getattr(channel, "engine", None)
-    return _of_engines.setdefault(engine, History()) if engine is not None else History()
+    return _of_engines.setdefault(engine, History()) if engine is not None else History(shared=False)

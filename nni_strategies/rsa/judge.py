@@ -1,8 +1,9 @@
 """The value a trial reports: performance at a premature point, and how much the candidate resembles the teacher.
 
 ``mode="paper"``: P + alpha TG [1808.01405]; the paper's alpha is not known to us, 1 is a guess.
-``mode="scaled"``: the same with alpha = sd(P) / sd(TG) of the first ten trials, where they can be seen (trials of one
-machine), since P of half-trained candidates often varies twice as much as TG and would decide alone.
+``mode="scaled"``: P + alpha (TG - mean TG), alpha = sd(P) / sd(TG), mean and spread those of the first ten trials, as
+TG of half-trained candidates often varies half as much as P and would hardly count. These ten report P alone, whose
+level is that of the later values. Where trials do not see each other (on other machines) it is the paper's sum.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Judge:
     mode
         ``scaled`` or ``paper``.
     alpha
-        Weight of TG; in ``scaled`` the weight until ten trials are known.
+        Weight of TG in the paper's sum.
     proxy_epochs
         After so many intermediate results a candidate is judged and its training ends; None lets it train to the end.
     every
@@ -102,16 +103,24 @@ class Judge:
             return math.nan
         return -value / self.scale if self.minimize else value
 
-    def weight(self, earlier: Sequence[tuple[float, float]]) -> float:
-        """Return alpha, given (P, TG) of earlier trials in the order they ended."""
-        if self.mode == "paper" or len(earlier) < SCALED_BY:
-            return self.alpha
-        p, tg = np.array(earlier[:SCALED_BY]).T
-        return float(p.std() / tg.std()) if tg.std() > 1e-9 and p.std() > 0.0 else self.alpha
+    def weight(self, earlier: Sequence[tuple[float, float]] | None) -> tuple[float, float]:
+        """Return the weight of TG, and what is taken from TG first.
 
-    def value(self, p: float, tg: float, alpha: float) -> float:
+        Parameters
+        ----------
+        earlier
+            (P, TG) of earlier trials in the order they ended; None where they cannot be seen.
+        """
+        if self.mode == "paper" or earlier is None:
+            return self.alpha, 0.0
+        if len(earlier) < SCALED_BY:
+            return 0.0, 0.0
+        p, tg = np.array(earlier[:SCALED_BY]).T
+        return (float(p.std() / tg.std()) if tg.std() > 1e-9 else 0.0), float(tg.mean())
+
+    def value(self, p: float, tg: float, weight: tuple[float, float]) -> float:
         """Return what is reported as ``default``."""
-        combined = p + alpha * tg
+        combined = p + weight[0] * (tg - weight[1])
         return combined if self.larger_reported else -combined * self.scale
 
 

@@ -91,7 +91,8 @@ def test_what_goes_into_a_trials_parameters_is_small(teacher):
 
 def test_trials_of_one_engine_know_each_other(teacher):
     stop = {"at": 1, "min_trials": 3, "quantile": 0.9}
-    evaluator = TeacherGuidedEvaluator(evaluator=FunctionalEvaluator(train_and_keep), teacher=teacher, stop=stop)
+    inner = FunctionalEvaluator(train_and_keep)
+    evaluator = TeacherGuidedEvaluator(evaluator=inner, teacher=teacher, stop=stop, mode="paper")
     models = run(evaluator, strategy.Random(dedup=True), 9)
     lengths = [len(model.metrics.intermediates) for model in models]
     assert len(lengths) == 9

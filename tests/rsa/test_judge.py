@@ -24,18 +24,19 @@ def test_the_papers_sum():
 
 def test_the_scale_is_that_of_the_first_ten():
     judge = Judge(alpha=3.0)
-    assert judge.weight(EARLIER[:9]) == 3.0
-    assert judge.weight(EARLIER) == judge.weight(EARLIER[:10]) == pytest.approx(5.0)
-    assert judge.weight([(p, 0.5) for p, _ in EARLIER]) == 3.0
-    assert judge.weight([(0.5, tg) for _, tg in EARLIER]) == 3.0
+    assert judge.weight(None) == (3.0, 0.0)  # trials that do not see each other: the paper's sum
+    assert judge.weight(EARLIER[:9]) == (0.0, 0.0)
+    assert judge.weight(EARLIER) == judge.weight(EARLIER[:10]) == pytest.approx((5.0, 0.59))
+    assert judge.weight([(p, 0.5) for p, _ in EARLIER]) == (0.0, 0.5)
+    assert judge.value(0.4, 0.6, (5.0, 0.59)) == pytest.approx(0.45)
 
 
 def test_a_loss_is_turned_round_and_back():
     judge = Judge(mode="paper", minimize=True, scale=10.0, larger_reported=False, key="loss")
     p = judge.performance({"loss": 4.0})
     assert p == -0.4
-    assert judge.value(p, 0.25, 1.0) == pytest.approx(4.0 - 10.0 * 0.25)
-    assert Judge(minimize=True).value(-0.4, 0.25, 1.0) == pytest.approx(-0.15)
+    assert judge.value(p, 0.25, (1.0, 0.0)) == pytest.approx(4.0 - 10.0 * 0.25)
+    assert Judge(minimize=True).value(-0.4, 0.25, (1.0, 0.0)) == pytest.approx(-0.15)
 
 
 @pytest.mark.parametrize("metric", [None, "bad", math.nan, [1, 2]])
@@ -113,6 +114,8 @@ def test_which_trials_share_a_history(tmp_path, monkeypatch):
     assert histories[0] is histories[1]
     assert histories[0] is not histories[2]
     assert trial_history(engine) is not trial_history(engine)
+    assert trial_history(engine).judged() is None
+    assert histories[0].judged() == []
     assert [histories[0].name_trial() for _ in range(2)] == ["trial 0", "trial 1"]
     folder = tmp_path / "experiment" / "trials" / "abc"
     folder.mkdir(parents=True)

@@ -155,7 +155,15 @@ def test_the_scale_comes_from_earlier_trials(teacher, nni_sees):
         nni.report_final_result(0.5)
     value = nni_sees[0][2]
     assert value["alpha"] == pytest.approx(10.0)
-    assert value["default"] == pytest.approx(0.5 + 10.0 * value["TG"])
+    assert value["default"] == pytest.approx(0.5 + 10.0 * (value["TG"] - 0.545))
+    json.dumps(value, allow_nan=False)
+
+
+def test_the_first_of_many_report_their_performance(teacher, nni_sees):
+    with Guide(teacher, history=History()).attach(network(1)):
+        nni.report_final_result(0.5)
+    assert nni_sees[0][2]["default"] == nni_sees[0][2]["P"] == 0.5
+    assert nni_sees[0][2]["TG"] > 0.0
 
 
 def test_what_matched_what_is_kept_for_the_report(teacher, nni_sees, tmp_path, monkeypatch):
