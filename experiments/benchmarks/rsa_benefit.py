@@ -94,7 +94,7 @@ def correlation(judge: Judge, tables: Sequence[Mapping[str, Array]], final: Arra
 
 
 def started(judge: Judge, tables: Mapping[tuple[str, int], Sequence[Mapping[str, Array]]], final: Array) -> float:
-    """Return how many cells successive halving has to start so that it ends with one of the best in half of the draws."""
+    """Return how many cells successive halving has to start to end with one of the best in half of the draws."""
     rng, n = np.random.default_rng(0), len(final)
     good = set(np.argsort(-final)[: max(round(BEST * n), 1)].tolist())
     scores = {look: [judge(table) for table in tables[look]] for look in FULL}

@@ -6,23 +6,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from nni_strategies.ranks import average_ranks
+
 Array = npt.NDArray[np.float64]
 
 _LARGEST = 1e100  # sums of raw metrics stay finite
 
 _FARTHEST = 4.0
-
-
-def average_ranks(values: Array) -> Array:
-    """Return the ranks of values ``[n]`` from 0 to n - 1, ties averaged."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    new = np.concatenate([[True], ordered[1:] != ordered[:-1]])
-    first = np.flatnonzero(new)
-    last = np.concatenate([first[1:], [len(values)]]) - 1
-    ranks = np.empty(len(values))
-    ranks[order] = ((first + last) / 2.0)[np.cumsum(new) - 1]
-    return ranks
 
 
 def normal_scores(values: Array) -> Array:

@@ -14,8 +14,8 @@ from html import escape
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from nni_strategies.ranks import average_ranks
 from nni_strategies.report import figures
 from nni_strategies.report.figures import Figure
 from nni_strategies.report.records import ExperimentRecord
@@ -82,7 +82,7 @@ def _of_column(label: str, column: list[tuple[Any, float]]) -> list[Effect]:
 
 def explained(groups: Sequence[Any], metrics: Sequence[float]) -> float:
     """Return epsilon squared of the metric's ranks over groups, cut at 0."""
-    ranks = average_ranks(metrics)
+    ranks = average_ranks(np.asarray(metrics))
     total = float(((ranks - ranks.mean()) ** 2).sum())
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     n, k = len(ranks), len(names)
@@ -91,13 +91,6 @@ def explained(groups: Sequence[Any], metrics: Sequence[float]) -> float:
     means = np.bincount(index, ranks) / np.bincount(index)
     within = float(((ranks - means[index]) ** 2).sum())
     return max(0.0, 1.0 - (within / (n - k)) / (total / (n - 1)))
-
-
-def average_ranks(metrics: Sequence[float]) -> npt.NDArray[np.float64]:
-    """Return the ranks from 1 on, equal metrics sharing the mean of theirs; `scipy.stats` takes a second to import."""
-    _, index, counts = np.unique(metrics, return_inverse=True, return_counts=True)
-    ranks: npt.NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[index]
-    return ranks
 
 
 def effect_figure(effect: Effect, metric_range: list[float] | None, *, maximize: bool = True) -> Figure:

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.similarity import RANKED, average_ranks, compare, signature
+from nni_strategies.ranks import average_ranks
+from nni_strategies.rsa.similarity import RANKED, compare, signature
 
 Array = npt.NDArray[np.float64]
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.ranks import average_ranks
 from nni_strategies.rsa.gram import Gram
 from nni_strategies.rsa.rdm import correlation_rdm
 
@@ -77,13 +78,3 @@ def compare(teacher: npt.NDArray[np.float64], candidate: npt.NDArray[np.float64]
         raise InvalidArgument("candidate", second.shape[1], f"as many pairs as the teacher, {first.shape[1]}")
     return np.asarray(first @ second.T)
 
-
-def average_ranks(values: npt.NDArray[np.float64]) -> Array:
-    """Return the ranks of values ``[n]`` from 0 to n - 1, ties averaged."""
-    order = np.argsort(values)
-    ordered = values[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    counts = np.diff(starts, append=len(values))
-    ranks = np.empty(len(values))
-    ranks[order] = np.repeat(starts + (counts - 1) / 2.0, counts)
-    return ranks
