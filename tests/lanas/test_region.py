@@ -15,6 +15,8 @@ from nni_strategies.space.from_json import space_from_json
 from nni_strategies.space.parameters import Categorical, Subset
 from nni_strategies.space.search_space import SearchSpace
 
+pytestmark = pytest.mark.timeout(60)  # chi-square tests of thousands of draws, maybe on a slow machine
+
 
 def choices(n: int, k: int, constraints=()) -> SearchSpace:
     return SearchSpace(tuple(Categorical(f"c{i}", tuple("abcdefgh"[:k])) for i in range(n)), constraints)
