@@ -1,4 +1,4 @@
-"""Our tuners under a name of their own, so that a config can say ``tuner: {name: LaNAS}``.
+"""Our tuners and assessors under names of their own, so that a config can say ``tuner: {name: LaNAS}``.
 
 NNI keeps its list in ``$NNI_CONFIG_DIR``, else beside the virtual environment, else in ``~/.config/nni``, and
 rewrites it without a lock: hence a command, not an effect of importing the package. A new virtual environment
@@ -14,12 +14,27 @@ from types import MappingProxyType
 
 from nni_strategies.errors import InvalidArgument
 
-ALGORITHMS: Mapping[str, str] = MappingProxyType({"LaNAS": "nni_strategies.lanas.tuner.LaNASTuner"})
-"""Name in a config -> tuner class. An algorithm is added here and nowhere else."""
+ALGORITHMS: Mapping[str, str] = MappingProxyType(
+    {
+        "LaNAS": "nni_strategies.lanas.tuner.LaNASTuner",
+        "TeacherGuided": "nni_strategies.rsa.assessor.TeacherGuidedAssessor",
+    }
+)
+"""Name in a config -> tuner or assessor class. An algorithm is added here and nowhere else."""
+
+
+def kind_of(class_name: str) -> str:
+    """Return what NNI calls an algorithm of this class, ``tuner`` or ``assessor``."""
+    return "assessor" if class_name.endswith("Assessor") else "tuner"
+
+
+def names_of(kind: str) -> list[str]:
+    """Return the names of our algorithms of one kind."""
+    return [name for name, class_name in ALGORITHMS.items() if kind_of(class_name) == kind]
 
 
 def register_algorithms(algorithms: Mapping[str, str] = ALGORITHMS) -> list[str]:
-    """Make tuners available by name; harmless when repeated.
+    """Make algorithms available by name; harmless when repeated.
 
     Returns
     -------
@@ -42,7 +57,7 @@ def register_algorithms(algorithms: Mapping[str, str] = ALGORITHMS) -> list[str]
             accept_class_args=True,
             class_args=None,
             validator_class_name=None,
-            algo_type="tuner",
+            algo_type=kind_of(class_name),
             is_advisor=False,
             is_builtin=False,
             nni_version=None,
@@ -59,7 +74,7 @@ def register_algorithms(algorithms: Mapping[str, str] = ALGORITHMS) -> list[str]
 
 
 def unregister_algorithms(algorithms: Mapping[str, str] = ALGORITHMS) -> list[str]:
-    """Forget our tuners' names; return those that were known. Raises as :func:`register_algorithms` does."""
+    """Forget our algorithms' names; return those that were known. Raises as :func:`register_algorithms` does."""
     from nni.tools.package_utils import get_algo_meta, unregister_algo_meta
 
     known = []

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nni_strategies.bridge.register import ALGORITHMS, nni_lists
+from nni_strategies.bridge.register import names_of, nni_lists
 from nni_strategies.errors import InvalidArgument
 
 
@@ -36,10 +36,10 @@ def class_by_name(name: Any, kind: str = "tuner") -> tuple[type, dict[str, Any]]
         meta, everything = get_algo_meta(str(name)), get_all_algo_meta()
         class_args = {} if meta is None else dict(meta.class_args or {})
     if meta is None or meta.algo_type != kind:
-        if kind == "tuner" and str(name).lower() in {ours.lower() for ours in ALGORITHMS}:
-            raise InvalidArgument("tuner.name", name, "registered first: run `nni_strategies register` once")
+        if str(name).lower() in {ours.lower() for ours in names_of(kind)}:
+            raise InvalidArgument(f"{kind}.name", name, "registered first: run `nni_strategies register` once")
         known = [one.name for one in everything if one.algo_type == kind]
-        names = {*known, *(ALGORITHMS if kind == "tuner" else ())}
+        names = {*known, *names_of(kind)}
         raise InvalidArgument(f"{kind}.name", name, f"one of {', '.join(sorted(names))}", names)
     return load_class(f"{kind}.name", str(meta.class_name)), class_args
 

@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 import yaml
+from nni.assessor import Assessor
 from nni.tools.package_utils import create_builtin_class_instance, get_algo_meta
 from typer.testing import CliRunner
 
-from nni_strategies.bridge.register import ALGORITHMS, register_algorithms, unregister_algorithms
+from nni_strategies.bridge.register import (
+    ALGORITHMS,
+    kind_of,
+    names_of,
+    register_algorithms,
+    unregister_algorithms,
+)
 from nni_strategies.bridge.tuner import StudyTuner
 from nni_strategies.bridge.tuner_class import load_class
 from nni_strategies.cli import build
@@ -22,16 +29,21 @@ def nni_config(tmp_path, monkeypatch) -> Path:
     return tmp_path / "registered_algorithms.yml"
 
 
-def test_every_name_stands_for_a_tuner_of_ours():
+BASES = {"tuner": StudyTuner, "assessor": Assessor}
+
+
+def test_every_name_stands_for_a_class_of_ours():
     for name, path in ALGORITHMS.items():
-        assert issubclass(load_class("name", path), StudyTuner), name
+        assert issubclass(load_class("name", path), BASES[kind_of(path)]), name
+    assert sorted(names_of("tuner") + names_of("assessor")) == sorted(ALGORITHMS)
 
 
 def test_nni_builds_them_by_name_in_any_case(nni_config):
     assert register_algorithms() == list(ALGORITHMS)
-    for name in ALGORITHMS:
-        made = create_builtin_class_instance(name.lower(), {"optimize_mode": "maximize", "seed": 1}, "tuners")
-        assert isinstance(made, StudyTuner)
+    for kind, base in BASES.items():
+        for name in names_of(kind):
+            arguments = {"optimize_mode": "maximize", **({"seed": 1} if kind == "tuner" else {})}
+            assert isinstance(create_builtin_class_instance(name.lower(), arguments, f"{kind}s"), base)
 
 
 def test_again_changes_nothing(nni_config):
