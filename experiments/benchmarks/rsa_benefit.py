@@ -4,7 +4,9 @@ Protocol, written before the first run. Data: :mod:`.rsa_table`, 140 cells, 2 se
 its seeds' test accuracies. A judge's rank correlation is Spearman's with ``final``, of the judge's values of one seed,
 averaged over the seeds; several signals are combined by the mean of their ranks. Intervals are 95 %, percentile
 bootstrap over cells, 2,000 resamples, the same for all judges. ``guided`` is P and TG of the real teacher (linear CKA,
-late layers), ``paper`` is P + TG (Pearson, all layers).
+late layers), ``paper`` is P + TG (Pearson, all layers). A network no layer of which says anything (a cell whose output
+nothing reaches) has TG 0, which is what the evaluator reports; the first analysis had left it undefined, and with it
+every correlation of TG. Nothing else was changed after the first run.
 
 Targets, of ``guided`` in the full schedule unless another is named:
 
@@ -77,10 +79,15 @@ def load(paths: Sequence[Path]) -> tuple[Array, dict[tuple[str, int], list[dict[
     final = np.array([np.mean([float(by[(c, s, *LOOKS[0])]["final"]) for s in seeds]) for c in cells])
     names = [name for name in rows[0] if name not in ("cell", "seed", "schedule", "k", "final")] if rows else []
     tables = {
-        look: [{name: np.array([float(by[(c, s, *look)][name]) for c in cells]) for name in names} for s in seeds]
+        look: [{name: _numbers([by[(c, s, *look)][name] for c in cells]) for name in names} for s in seeds]
         for look in LOOKS
     }
     return final, tables
+
+
+def _numbers(texts: Sequence[str]) -> Array:
+    """Return numbers, 0 for what is not one: the evaluator's `tg_floor`."""
+    return np.nan_to_num(np.array([float(text) for text in texts]))
 
 
 def correlation(judge: Judge, tables: Sequence[Mapping[str, Array]], final: Array, rows: npt.NDArray[np.intp]) -> float:

@@ -39,12 +39,14 @@ def test_a_table_is_read_and_told(tmp_path, monkeypatch):
     rng = np.random.default_rng(1)
     path = tmp_path / "rsa_table.csv"
     for cell in range(40):
-        final = rng.random()
+        final = rng.random() if cell else 0.0
         for seed in (0, 1):
             for schedule, k in LOOKS:
                 line = {"cell": f"c{cell}", "seed": seed, "params": cell, "final": final, "schedule": schedule, "k": k}
                 line |= {name: rng.random() for name in ("p", "ce", "tse")}
                 line |= {f"tg_{name}": rng.random() for name in rsa_table.TEACHERS} | {"tg_real": final}
+                if cell == 0:  # nothing reaches its output
+                    line |= {f"tg_{name}": float("nan") for name in rsa_table.TEACHERS}
                 rsa_table.common.append_row(path, line)
     final, signals = load([path])
     assert len(final) == 40
