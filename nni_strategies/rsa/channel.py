@@ -105,8 +105,7 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
             raise RuntimeError("no layer of the candidate says anything about the stimuli")
 
     def _tg(self) -> float:
-        known = self._last is not None and not self._failed
-        return self._last.tg if known and self._last is not None else self._judge.tg_floor
+        return self._judge.tg_floor if self._last is None or self._failed else self._last.tg
 
     def _merit(self, value: Any) -> float:
         weight, centre = self._judge.weight(self._history.judged())

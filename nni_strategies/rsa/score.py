@@ -18,7 +18,7 @@ from torch import nn
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.layers import MAX_LAYERS, discover_layers
-from nni_strategies.rsa.rdm import MOST_DEAD, correlation_rdm, dead_rows, is_informative
+from nni_strategies.rsa.rdm import correlation_rdm, dead_rows, is_informative
 from nni_strategies.rsa.similarity import gram_signature
 from nni_strategies.rsa.taps import BUDGET, layer_grams
 from nni_strategies.rsa.teacher import Teacher
@@ -205,6 +205,3 @@ def ordered_match(matrix: Array, weights: Sequence[float] | Array) -> npt.NDArra
     for step in reversed(came):
         chosen.append(int(step[chosen[-1]]))
     return np.array(chosen[::-1])
-
-
-__all__ = ["MOST_DEAD", "ScoreOptions", "ScoreResult", "TeacherScorer", "ordered_match"]
