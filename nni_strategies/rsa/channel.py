@@ -17,6 +17,7 @@ from typing import Any
 from nni.runtime.trial_command_channel import TrialCommandChannel
 from torch import nn
 
+from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.history import History, Outcome
 from nni_strategies.rsa.judge import Judge
 from nni_strategies.rsa.score import ScoreResult, TeacherScorer
@@ -59,6 +60,7 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         self._step = 0
         self._last: ScoreResult | None = None
         self._failed = False
+        self._without_key = False
         self.ended = False
 
     def receive_parameter(self) -> Any:
@@ -75,15 +77,15 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         stop_here = self._stop is not None and not final and self._step == self._stop.at
         if at_end or stop_here or (judge.every and self._step % judge.every == 0):
             self._score()
-        metric = self._combined(value)
+        p, tg, weight = self._performance(value), self._tg(), judge.weight(self._history.judged())
+        merit = p + weight[0] * (tg - weight[1])
+        metric = self._combined(value, p, weight)
         if not final:
             self._inner.send_metric("PERIODICAL", parameter_id, trial_job_id, sequence, metric)
-            merit = self._merit(value)
             if stop_here and self._stop is not None:
                 at_end = at_end or self._stop.stops(self._trial, self._step, merit, self._history.read())
-        p, tg = judge.performance(value), self._tg()
         if math.isfinite(p):
-            self._history.add(Outcome(self._trial, self._step, p, tg, self._merit(value), at_end))
+            self._history.add(Outcome(self._trial, self._step, p, tg, merit, at_end))
         if at_end:
             self.ended = True
             self._write_details()
@@ -107,13 +109,19 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
     def _tg(self) -> float:
         return self._judge.tg_floor if self._last is None or self._failed else self._last.tg
 
-    def _merit(self, value: Any) -> float:
-        weight, centre = self._judge.weight(self._history.judged())
-        return self._judge.performance(value) + weight * (self._tg() - centre)
+    def _performance(self, value: Any) -> float:
+        try:
+            return self._judge.performance(value)
+        except InvalidArgument as error:
+            if self._judge.strict:
+                raise
+            if not self._without_key:
+                _logger.warning("a metric is passed on as it is: %s", error)
+            self._without_key = True
+            return math.nan
 
-    def _combined(self, value: Any) -> Any:
+    def _combined(self, value: Any, p: float, weight: tuple[float, float]) -> Any:
         judge, tg = self._judge, self._tg()
-        p, weight = judge.performance(value), judge.weight(self._history.judged())
         if not math.isfinite(p):  # whoever reads NaN elsewhere is to see it here too
             return value
         default = judge.value(p, tg, weight)

@@ -122,6 +122,14 @@ def test_what_is_no_number_goes_on_as_it_is(teacher, nni_sees, metric):
     assert nni_sees[0][2] is metric
 
 
+def test_a_metric_without_the_key_costs_the_trial_nothing(teacher, nni_sees, caplog):
+    with caplog.at_level(logging.WARNING), Guide(teacher, key="accuracy").attach(network(1)):
+        nni.report_intermediate_result({"default": 0.1, "acuracy": 0.2})
+        nni.report_final_result({"default": 0.3, "acuracy": 0.4})
+    assert [value["default"] for _, _, value in nni_sees] == [0.1, 0.3]
+    assert caplog.text.count("did you mean 'acuracy'") == 1
+
+
 def test_what_the_training_raises_is_its_own(teacher, nni_sees):
     with pytest.raises(ZeroDivisionError), Guide(teacher).attach(network(1)):
         raise ZeroDivisionError
