@@ -1,4 +1,4 @@
-"""How networks learn the noisy digits: SGD, the learning rate annealed to 0 at the last epoch, one CPU thread."""
+"""How networks learn small images: SGD, the learning rate annealed to 0 at the last epoch, one CPU thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ LEARNING_RATE = 0.1
 
 
 def train(
-    network: nn.Module, part: Part, epochs: int, seed: int = 0, after_epoch: Callable[[int, float], None] | None = None
+    network: nn.Module,
+    part: Part,
+    epochs: int,
+    seed: int = 0,
+    after_epoch: Callable[[int, float], None] | None = None,
+    batch_size: int = BATCH_SIZE,
 ) -> None:
     """Train a network.
 
@@ -33,17 +38,19 @@ def train(
         Of the order of the images.
     after_epoch
         Called with the epoch, from 1, and its mean loss.
+    batch_size
+        Images a step.
     """
     images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels)
     shuffle = torch.Generator().manual_seed(seed)
     weights = list(network.parameters())
     velocities = [torch.zeros_like(weight) for weight in weights]
-    step, n_steps = 0, epochs * math.ceil(len(labels) / BATCH_SIZE)
+    step, n_steps = 0, epochs * math.ceil(len(labels) / batch_size)
     for epoch in range(1, epochs + 1):
         network.train()
         order, total = torch.randperm(len(labels), generator=shuffle), 0.0
-        for first in range(0, len(labels), BATCH_SIZE):
-            batch = order[first : first + BATCH_SIZE]
+        for first in range(0, len(labels), batch_size):
+            batch = order[first : first + batch_size]
             loss = F.cross_entropy(network(images[batch]), labels[batch])
             gradients = torch.autograd.grad(loss, weights, materialize_grads=True)
             descend(weights, gradients, velocities, LEARNING_RATE * (1 + math.cos(math.pi * step / n_steps)) / 2)

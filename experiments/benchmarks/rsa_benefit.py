@@ -1,14 +1,14 @@
-"""What a teacher adds to the judgement of half-trained networks, on noisy digits.
+"""What a teacher adds to the judgement of half-trained networks: noisy digits, CIFAR-10 images, few labels.
 
-Protocol, written before the first run. Data: :mod:`.rsa_table`, 140 cells, 2 seeds. ``final`` of a cell is the mean of
-its seeds' test accuracies. A judge's rank correlation is Spearman's with ``final``, of the judge's values of one seed,
-averaged over the seeds; several signals are combined by the mean of their ranks. Intervals are 95 %, percentile
-bootstrap over cells, 2,000 resamples, the same for all judges. ``guided`` is P and TG of the real teacher (linear CKA,
-late layers), ``paper`` is P + TG (Pearson, all layers). A network no layer of which says anything (a cell whose output
-nothing reaches) has TG 0, which is what the evaluator reports; the first analysis had left it undefined, and with it
-every correlation of TG. Nothing else was changed after the first run.
+Protocol, written before the first run. Data: :mod:`.rsa_table`, 140 cells, 2 seeds, in the settings of
+:mod:`.rsa_settings`. ``final`` of a cell is the mean of its seeds' test accuracies. A judge's rank correlation is
+Spearman's with ``final``, of the judge's values of one seed, averaged over the seeds; several signals are combined by
+the mean of their ranks. Intervals are 95 %, percentile bootstrap over cells, 2,000 resamples, the same for all judges.
+``guided`` is P and TG of the real teacher (linear CKA, late layers), ``paper`` is P + TG (Pearson, all layers). A network
+no layer of which says anything (a cell whose output nothing reaches) has TG 0, which is what the evaluator reports; the
+first analysis had left it undefined, and with it every correlation of TG. Nothing else was changed after the first run.
 
-Targets, of ``guided`` in the full schedule unless another is named:
+Targets for ``digits`` and ``cifar10``, of ``guided`` in the full schedule unless another is named:
 
 1. Over P: at least +.05 in the mean over k = 1, 2, 4, and at no k below -.02.
 2. Over the same with a teacher trained on shuffled labels: +.06 in the mean over k; with an untrained one: +.07. With
@@ -19,9 +19,15 @@ Targets, of ``guided`` in the full schedule unless another is named:
 4. The best of the combined judges (P CE TG; P TSE TG; P CE TSE TG; P CE TSE) is at least as good as the best single
    free signal (P, CE, TSE, number of parameters) at each k = 1, 2, 4.
 
-What fails is reported as failed. CIFAR-10 images and the few-labels setting have protocols of their own, not run yet.
+For ``few_labels`` (k = 3, 6, 12 of 24), written before its first run: the question is whether a teacher that knows more
+than the labels beats the labels. Target: P and TG of the strong teacher over P and TG of the one-hot RDM of the labelled
+images, mean over k, above 0 with its whole interval. Reported beside it, whatever they are: the same for the real
+teacher (ten times the labels), against the one-hot RDM of all stimuli, which nobody would know, and over P alone.
 
-``python -m experiments.benchmarks.rsa_benefit`` reads ``rsa_table*.csv`` and writes ``rsa_benefit.md``.
+What fails is reported as failed.
+
+``python -m experiments.benchmarks.rsa_benefit --setting cifar10`` reads ``rsa_table_cifar10_*.csv`` and writes
+``rsa_benefit_cifar10.md``.
 """
 
 from __future__ import annotations

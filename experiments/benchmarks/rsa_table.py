@@ -1,17 +1,16 @@
-"""Collect what the judges of half-trained digits networks are compared on: see :mod:`.rsa_benefit`.
+"""Collect what the judges of half-trained networks are compared on: see :mod:`.rsa_benefit`, :mod:`.rsa_settings`.
 
-Each of 140 random cells of the digits space (drawn once, seed 2026) is trained twice (seeds 0 and 1) on the noisy
-digits: 8 epochs, learning rate annealed to 0 at the eighth, and again with the learning rate annealed to 0 at epochs 1
-and 2. After epochs 1, 2 and 4, and at the end of the annealed runs, a line notes
+Each of 140 random cells of the digits space (drawn once, seed 2026) is trained twice (seeds 0 and 1): 8 epochs (24 with
+few labels), learning rate annealed to 0 at the last, and again with the learning rate annealed to 0 at the two shorter
+lengths. At each look (epochs 1, 2 and 4 of 8, or 3, 6 and 12 of 24; the ends of the annealed runs) a line notes
 
 - P (validation accuracy), CE (validation cross-entropy), TSE (sum of the epochs' mean training losses),
-- TG of four teachers of one architecture, wider than the candidates': trained (``real``), untrained, trained on
-  shuffled labels, and the one-hot RDM of the stimuli's classes (``onehot``: what the labels alone say). Linear CKA on
-  the last stage and the pooled features; for the real teacher also the paper's form, Pearson on all layers.
+- TG of each teacher of the setting.
 
-``final`` is the mean test accuracy after epochs 7 and 8. Lines are appended as they come; a stopped run goes on where
-it was. About 15 minutes on 2 cores: ``python -m experiments.benchmarks.rsa_table --part 0 2 & … --part 1 2``, each
-into a file of its own, joined by ``rsa_benefit``.
+``final`` is the mean test accuracy after the last two epochs. Lines are appended as they come; a stopped run goes on
+where it was. Processor time on one core: digits half an hour, cifar10 about two hours, few_labels about half an hour.
+``python -m experiments.benchmarks.rsa_table --setting cifar10 --part 0 2 & … --part 1 2``, each into a file of its own,
+joined by ``rsa_benefit``.
 """
 
 from __future__ import annotations
@@ -25,22 +24,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from experiments.benchmarks import common
-from nni_strategies.rsa.build import activation_teacher, keep_stimuli, network_teacher
+from experiments.benchmarks.rsa_settings import LOOKS, Setting, scorers, setting
 from nni_strategies.rsa.score import TeacherScorer
-from nni_strategies.rsa.stimuli import Stimuli
-from nni_strategies.rsa.teacher import load_teacher
-from search_spaces.digits_cell import LABELS, OPERATIONS, DigitsNet
-from trial_code.digits_teacher import CHANNELS, EPOCHS
+from search_spaces.digits_cell import LABELS, OPERATIONS
 from trial_code.digits_training import accuracy, train
-from trial_code.noisy_digits import STIMULI_A_CLASS, Part, noisy_digits, stimuli
+from trial_code.noisy_digits import Part
 
 CELLS, DRAWN_WITH, SEEDS = 140, 2026, (0, 1)
-LOOKS, LAST = (1, 2, 4), 8
-ANNEALED = (1, 2)
-TEACHERS = ("real", "untrained", "shuffled", "onehot", "paper")
 
 
 def cells() -> list[dict[str, str]]:
@@ -52,57 +46,28 @@ def cells() -> list[dict[str, str]]:
     return [{label: OPERATIONS[i] for label, i in zip(LABELS, cell, strict=True)} for cell in chosen]
 
 
-def scorers(data: tuple[Part, Part, Part], folder: Path) -> dict[str, TeacherScorer]:
-    """Build the teachers and return what scores candidates by each."""
-    kept = keep_stimuli(stimuli(data[1]), folder)
-    made: dict[str, TeacherScorer] = {}
-    for name in TEACHERS:
-        if name == "onehot":
-            made[name] = TeacherScorer(load_teacher(_one_hot(kept, folder / name)))
-            continue
-        torch.manual_seed(1)
-        network = DigitsNet(dict.fromkeys(LABELS, "nor_conv_3x3"), CHANNELS)
-        labels = data[0].labels
-        if name == "shuffled":
-            labels = np.random.default_rng(0).permutation(labels)
-        if name != "untrained":
-            train(network, Part(data[0].images, labels), EPOCHS, seed=1)
-            print(f"teacher {name}: test accuracy {accuracy(network, data[2]):.3f}", flush=True)
-        options: dict[str, Any] = {"layers": "auto", "method": "pearson"} if name == "paper" else {}
-        made[name] = TeacherScorer(load_teacher(network_teacher(network, kept, folder / name, **options)))
-    return made
-
-
-def _one_hot(kept: Stimuli, folder: Path) -> Path:
-    _, valid, _ = noisy_digits()
-    chosen = np.concatenate([np.flatnonzero(valid.labels == digit)[:STIMULI_A_CLASS] for digit in range(10)])
-    labels = valid.labels[np.sort(chosen)]
-    return activation_teacher({"labels": np.eye(10)[labels]}, kept, folder)
-
-
-def runs_of(
-    cell: dict[str, str], seed: int, data: tuple[Part, Part, Part], judges: dict[str, TeacherScorer]
-) -> list[dict[str, Any]]:
+def runs_of(cell: dict[str, str], seed: int, chosen: Setting, judges: dict[str, TeacherScorer]) -> list[dict[str, Any]]:
     """Train one architecture with one seed; return a line for each look at it."""
     lines: list[dict[str, Any]] = []
     finals: list[float] = []
+    learnt, valid, test = chosen.parts
 
-    def run(epochs: int, looks: Sequence[int], schedule: str) -> DigitsNet:
+    def run(epochs: int, looks: Sequence[int], schedule: str) -> nn.Module:
         torch.manual_seed(seed)
-        network, losses = DigitsNet(cell), []
+        network, losses = chosen.network(cell), []
 
         def after(epoch: int, loss: float) -> None:
             losses.append(loss)
             if epoch in looks:
-                lines.append(look(network, data[1], judges) | {"schedule": schedule, "k": epoch, "tse": -sum(losses)})
-            if schedule == "full" and epoch > LAST - 2:
-                finals.append(accuracy(network, data[2]))
+                lines.append(look(network, valid, judges) | {"schedule": schedule, "k": epoch, "tse": -sum(losses)})
+            if schedule == "full" and epoch > chosen.epochs - 2:
+                finals.append(accuracy(network, test))
 
-        train(network, data[0], epochs, seed, after)
+        train(network, learnt, epochs, seed, after, chosen.batch_size)
         return network
 
-    network = run(LAST, LOOKS, "full")
-    for epochs in ANNEALED:
+    network = run(chosen.epochs, chosen.looks, "full")
+    for epochs in chosen.annealed:
         run(epochs, (epochs,), "annealed")
     known = {
         "cell": " ".join(cell.values()),
@@ -113,7 +78,7 @@ def runs_of(
     return [known | {name: _short(value) for name, value in line.items()} for line in lines]
 
 
-def look(network: DigitsNet, valid: Part, judges: dict[str, TeacherScorer]) -> dict[str, Any]:
+def look(network: nn.Module, valid: Part, judges: dict[str, TeacherScorer]) -> dict[str, Any]:
     """Return what every judge says of a network now, higher is better."""
     line: dict[str, Any] = {"p": accuracy(network, valid)}
     with torch.no_grad():
@@ -134,24 +99,24 @@ def _short(value: Any) -> Any:
 def main(argv: Sequence[str] | None = None) -> None:
     """Train what the file does not hold yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setting", choices=list(LOOKS), default="digits")
     parser.add_argument("--part", nargs=2, type=int, default=(0, 1), metavar=("I", "N"), help="the I-th of N shares")
-    parser.add_argument("--results", type=Path, default=None, help="CSV; rsa_table.csv, or rsa_table_I.csv of a share")
+    parser.add_argument("--results", type=Path, default=None, help="CSV; rsa_table_SETTING_I.csv unless given")
     given = parser.parse_args(argv)
     share, shares = given.part
     if not 0 <= share < shares:
         parser.error(f"--part {share} {shares}: the first of them is 0, the last {shares - 1}")
-    name = "rsa_table.csv" if shares == 1 else f"rsa_table_{share}.csv"
-    results = given.results if given.results is not None else common.RESULTS / name
+    results = given.results if given.results is not None else common.RESULTS / f"rsa_table_{given.setting}_{share}.csv"
     torch.set_num_threads(1)
     looks = Counter((row["cell"], row["seed"]) for row in common.read_rows(results))
-    done = {key for key, count in looks.items() if count >= len(LOOKS) + len(ANNEALED)}
-    data = noisy_digits()
+    done = {key for key, count in looks.items() if count >= len(LOOKS[given.setting])}
+    chosen = setting(given.setting)
     with tempfile.TemporaryDirectory() as folder:
-        judges = scorers(data, Path(folder))
-        for i, cell in enumerate(cells()):
-            for seed in SEEDS:
+        judges = scorers(given.setting, chosen, Path(folder))
+        for seed in SEEDS:
+            for i, cell in enumerate(cells()):
                 if i % shares == share and (" ".join(cell.values()), str(seed)) not in done:
-                    lines = runs_of(cell, seed, data, judges)
+                    lines = runs_of(cell, seed, chosen, judges)
                     for line in lines:
                         common.append_row(results, line)
                     print(f"{i + 1}/{CELLS}, seed {seed}: final {lines[0]['final']}", flush=True)
