@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 
 from experiments.benchmarks import rsa_benefit, rsa_table
-from experiments.benchmarks.rsa_benefit import FULL, JUDGES, LOOKS, correlation, load, ranks, started
+from experiments.benchmarks.rsa_benefit import correlation, full, judges, load, ranks, started
+from experiments.benchmarks.rsa_settings import LOOKS, TEACHERS
 
 FINAL = np.random.default_rng(0).random(60)
 
 
 def tables(**signals):
     """The same signals at every look of two seeds."""
-    return {look: [dict(signals), dict(signals)] for look in LOOKS}
+    return {look: [dict(signals), dict(signals)] for look in LOOKS["digits"]}
 
 
 def test_a_perfect_a_reversed_and_a_silent_judge():
-    table = tables(p=FINAL, ce=-FINAL, tse=np.zeros(60))[FULL[0]]
+    table = tables(p=FINAL, ce=-FINAL, tse=np.zeros(60))["full", 1]
     rows = np.arange(60)
     assert correlation(ranks("p"), table, FINAL, rows) == pytest.approx(1.0)
     assert correlation(ranks("ce"), table, FINAL, rows) == pytest.approx(-1.0)
@@ -33,29 +34,32 @@ def test_halving_by_a_perfect_judge_needs_what_chance_allows(monkeypatch):
     assert started(ranks("p"), tables(p=-FINAL), FINAL) > 50
 
 
-def test_a_table_is_read_and_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(rsa_benefit, "RESAMPLES", 20)
-    monkeypatch.setattr(rsa_benefit, "DRAWS", 50)
+@pytest.mark.parametrize("setting", list(LOOKS))
+def test_a_table_is_read_and_told(setting, tmp_path, monkeypatch):
+    monkeypatch.setattr(rsa_benefit, "RESAMPLES", 8)
+    monkeypatch.setattr(rsa_benefit, "DRAWS", 20)
     rng = np.random.default_rng(1)
     path = tmp_path / "rsa_table.csv"
     for cell in range(40):
         final = rng.random() if cell else 0.0
         for seed in (0, 1):
-            for schedule, k in LOOKS:
+            for schedule, k in LOOKS[setting]:
                 line = {"cell": f"c{cell}", "seed": seed, "params": cell, "final": final, "schedule": schedule, "k": k}
                 line |= {name: rng.random() for name in ("p", "ce", "tse")}
-                line |= {f"tg_{name}": rng.random() for name in rsa_table.TEACHERS} | {"tg_real": final}
+                line |= {f"tg_{name}": rng.random() for name in TEACHERS[setting]}
+                line |= {"tg_real": final} | ({"tg_strong": final} if "strong" in TEACHERS[setting] else {})
                 if cell == 0:  # nothing reaches its output
-                    line |= {f"tg_{name}": float("nan") for name in rsa_table.TEACHERS}
+                    line |= {f"tg_{name}": float("nan") for name in TEACHERS[setting]}
                 rsa_table.common.append_row(path, line)
-    final, signals = load([path])
-    assert len(final) == 40
-    text = rsa_benefit.report(final, signals)
-    assert text.count("- reached") + text.count("- MISSED") == 7
+    final, signals = load([path], LOOKS[setting])
+    assert len(final) == 40 and full(list(signals)) == list(LOOKS[setting][:3])
+    text = rsa_benefit.report(final, signals, setting)
+    assert text.count("- reached") + text.count("- MISSED") == (1 if setting == "few_labels" else 7)
     assert "| TG alone | 1.000" in text
-    assert all(f"| {name} |" in text for name in JUDGES)
-    assert "reached: guided over P" in text
-    assert text == rsa_benefit.report(final, signals)
+    assert all(f"| {name} |" in text for name in judges(TEACHERS[setting]))
+    told = "strong teacher over the labelled images' one-hot" if setting == "few_labels" else "guided over P"
+    assert f"reached: {told}" in text
+    assert text == rsa_benefit.report(final, signals, setting)
 
 
 def test_cells_are_all_different_and_always_the_same():
