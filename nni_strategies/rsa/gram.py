@@ -97,11 +97,14 @@ class GramAccumulator:
         Rows of every chunk.
     dtype
         Of the matrix products: ``float32``, or ``float64`` for an exact oracle.
+    chunk
+        Features of one product.
     """
 
-    def __init__(self, n_stimuli: int, dtype: str = "float32") -> None:
+    def __init__(self, n_stimuli: int, dtype: str = "float32", chunk: int = CHUNK) -> None:
         if dtype not in ("float32", "float64"):
             raise InvalidArgument("dtype", dtype, "float32 or float64", ("float32", "float64"))
+        self._chunk = chunk
         self._dtype = np.dtype(dtype)
         self._syrk = ssyrk if dtype == "float32" else dsyrk
         self._products = np.zeros((n_stimuli, n_stimuli))
@@ -110,18 +113,26 @@ class GramAccumulator:
         self._offset: Array | None = None
         self._n_features = 0
 
-    def add(self, features: npt.NDArray[Any]) -> None:
-        """Add features ``[n_stimuli, n]``, floats of any precision.
+    @property
+    def n_features(self) -> int:
+        """Features so far."""
+        return self._n_features
+
+    def add(self, features: Any) -> None:
+        """Add features ``[n_stimuli, n]``: floats of any precision, a numpy array or a torch tensor on the CPU.
 
         Raises
         ------
         InvalidArgument
             Another shape.
         """
+        if _is_tensor(features):
+            features = features.detach()
+            features = (features if features.dtype.itemsize >= 4 else features.float()).numpy()
         if features.ndim != 2 or len(features) != len(self._norms):
             raise InvalidArgument("features", list(features.shape), f"shape [{len(self._norms)}, n_features]")
-        for first in range(0, features.shape[1], CHUNK):
-            self._add_chunk(features[:, first : first + CHUNK])
+        for first in range(0, features.shape[1], self._chunk):
+            self._add_chunk(features[:, first : first + self._chunk])
 
     def _add_chunk(self, chunk: npt.NDArray[Any]) -> None:
         if self._offset is None:
@@ -154,7 +165,7 @@ class GramAccumulator:
         return Gram(products, self._sums.copy(), self._offset, self._n_features)
 
 
-def gram(features: Any, dtype: str = "float32") -> Gram:
+def gram(features: Any, dtype: str = "float32", chunk: int = CHUNK) -> Gram:
     """Return the Gram matrix of activations.
 
     Parameters
@@ -163,15 +174,20 @@ def gram(features: Any, dtype: str = "float32") -> Gram:
         ``[n_stimuli, ...]``, a numpy array or a torch tensor; a tensor on a GPU is worked on there.
     dtype
         Of the matrix products, ``float32`` or ``float64``.
+    chunk
+        Features of one product.
     """
-    if type(features).__module__.split(".")[0] == "torch":
-        if features.device.type != "cpu":
-            from nni_strategies.rsa.torch_gram import torch_gram
+    if not _is_tensor(features):
+        features = np.asarray(features)
+    elif features.device.type != "cpu":
+        from nni_strategies.rsa.torch_gram import torch_gram
 
-            return torch_gram(features, dtype)
-        features = features.detach()
-        features = (features if features.dtype.itemsize >= 4 else features.float()).numpy()
-    features = np.asarray(features)
-    made = GramAccumulator(len(features), dtype)
+        return torch_gram(features, dtype, chunk)
+    made = GramAccumulator(len(features), dtype, chunk)
     made.add(features.reshape(len(features), -1))
     return made.gram()
+
+
+def _is_tensor(features: Any) -> bool:
+    """Whether these are torch's, whose import takes seconds."""
+    return type(features).__module__.split(".")[0] == "torch"

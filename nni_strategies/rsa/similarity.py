@@ -12,6 +12,8 @@ so L_T x L_C similarities are one matrix product, and each layer is ranked once.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -26,24 +28,41 @@ METHODS = ("cka", "pearson", "spearman", "rho-a", "cosine")
 RANKED = ("spearman", "rho-a")
 
 
-def signature(rdm: Array, method: str) -> Array:
+def signature(rdm: npt.NDArray[Any], method: str, out: Array | None = None) -> Array:
     """Return the signature of an RDM ``[n_pairs]``, of the same shape; zeros where it says nothing.
+
+    Parameters
+    ----------
+    rdm
+        Dissimilarities.
+    method
+        All but ``cka``, which needs more than an RDM.
+    out
+        Where the signature is written, ``[n_pairs]``; a new array when None.
 
     Raises
     ------
     InvalidArgument
-        An unknown method, or ``cka``, which needs more than an RDM.
+        Another method.
     """
     if method not in METHODS or method == "cka":
         raise InvalidArgument("method", method, f"one of {list(METHODS[1:])} for RDMs", METHODS[1:])
-    vector = average_ranks(rdm) if method in RANKED else np.asarray(rdm, dtype=np.float64)
+    rdm = np.asarray(rdm, dtype=np.float64)
+    vector = np.empty(rdm.shape) if out is None else out
+    if method in RANKED:
+        average_ranks(rdm, vector)
+    else:
+        vector[:] = rdm
+    largest = max(float(vector.max(initial=0.0)), -float(vector.min(initial=0.0)), 1e-300)
     if method != "cosine":
-        vector = vector - vector.mean()
+        vector -= vector.mean()
     m = len(vector)
     norm = float(np.linalg.norm(vector))
-    if norm <= 1e-12 * max(float(np.abs(rdm).max(initial=0.0)), 1e-300):
-        return np.zeros(m)
-    return np.asarray(vector / (np.sqrt((m**3 - m) / 12.0) if method == "rho-a" else norm))
+    if norm <= 1e-12 * largest:
+        vector[:] = 0.0
+    else:
+        vector /= np.sqrt((m**3 - m) / 12.0) if method == "rho-a" else norm
+    return vector
 
 
 def gram_signature(sums: Gram, method: str) -> Array:
@@ -72,9 +91,11 @@ def compare(teacher: npt.NDArray[np.float64], candidate: npt.NDArray[np.float64]
     numpy.ndarray
         ``[n_teacher, n_candidate]``.
     """
-    signatures = (np.stack([signature(rdm, method) for rdm in np.atleast_2d(rdms)]) for rdms in (teacher, candidate))
-    first, second = signatures
-    if first.shape[1] != second.shape[1]:
-        raise InvalidArgument("candidate", second.shape[1], f"as many pairs as the teacher, {first.shape[1]}")
+    teacher, candidate = np.atleast_2d(teacher), np.atleast_2d(candidate)
+    if teacher.shape[1] != candidate.shape[1]:
+        raise InvalidArgument("candidate", candidate.shape[1], f"as many pairs as the teacher, {teacher.shape[1]}")
+    first, second = np.empty(teacher.shape), np.empty(candidate.shape)
+    for rdms, signatures in ((teacher, first), (candidate, second)):
+        for rdm, row in zip(rdms, signatures, strict=True):
+            signature(rdm, method, row)
     return np.asarray(first @ second.T)
-

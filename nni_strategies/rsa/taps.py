@@ -1,15 +1,16 @@
 """Gram matrices of a network's layers for all stimuli, within a memory budget.
 
-One-shot: all stimuli are one batch; each hook reduces its layer at once, so no activation is kept (a later in-place
-ReLU may overwrite it). Buffered: batches are copied into ``[n_stimuli, n_features]`` buffers of as many layers as fit,
-one pass over the stimuli a group of layers. A layer too large alone is represented by units drawn once: exact
-correlations of a sample, which at equal size are as good as a random projection and cost nothing.
+One-shot, where inference of all stimuli as one batch fits: each hook reduces its layer at once, so no activation is
+kept (a later in-place ReLU may overwrite it). Buffered: batches are copied into ``[n_stimuli, n_features]`` buffers of
+as many layers as fit, one pass over the stimuli a group of layers. A layer too large alone is represented by units
+drawn once: exact correlations of a sample, which at equal size are as good as a random projection and cost nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,14 @@ import torch
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.gram import Gram, gram
+from nni_strategies.rsa.footprint import bytes_per_stimulus
+from nni_strategies.rsa.gram import CHUNK, Gram, GramAccumulator, gram
 from nni_strategies.rsa.layers import FEATURES, LayerInfo, activation
 from nni_strategies.rsa.untouched import BATCH_NORM, untouched
 
 BUDGET = 512 * 2**20  # bytes
-_BYTES = 12  # a number as it is, centred, and in double precision by parts
+_CHUNK = 1024  # least features of a product: the mean of fewer is too far from that of all
+_BATCH = 64  # most stimuli a forward pass, where not all are one
 _SEED = 0
 
 
@@ -63,9 +66,10 @@ def layer_grams(
     layers
         From :func:`~nni_strategies.rsa.layers.discover_layers`.
     budget
-        Most bytes of activations that are kept or worked on.
+        Most bytes that inference, buffers and Gram matrices take together. One batch, or the matrices alone, may be
+        larger: a batch size that is asked for is kept, with ``bn="batch"`` all stimuli are one.
     batch_size
-        Stimuli a forward pass; None takes all at once where that fits.
+        Stimuli a forward pass; None takes all at once where that fits, and else as many as do.
     bn
         See :func:`~nni_strategies.rsa.untouched.untouched`; ``batch`` takes all stimuli as one batch.
 
@@ -82,28 +86,55 @@ def layer_grams(
     if bn == "batch" and batch_size is not None and batch_size < n:
         raise InvalidArgument("batch_size", batch_size, f"None with bn='batch', whose batch is all {n} stimuli")
     made = LayerGrams()
-    widest = max((layer.n_features for layer in layers), default=0)
     with untouched(model, bn):
-        if batch_size is None and (bn == "batch" or n * widest * _BYTES <= budget):
-            _one_shot(model, stimuli, layers, made, budget)
+        plan = _plan(model, stimuli, len(layers), budget, n if bn == "batch" else batch_size)
+        # All before the first activation: what is small and stays keeps the allocator from giving back what is large.
+        sums = {layer.name: GramAccumulator(n, chunk=plan.chunk) for layer in layers}
+        if bn == "batch" or (batch_size is None and plan.batch_size == n):
+            _one_shot(model, stimuli, layers, sums, made)
         else:
-            _buffered(model, stimuli, layers, made, budget, min(batch_size or 64, n))
+            _buffered(model, stimuli, layers, sums, made, plan)
+    made.grams |= {name: added.gram() for name, added in sums.items() if added.n_features}
     return made
 
 
-def _one_shot(
-    model: nn.Module, stimuli: torch.Tensor, layers: Sequence[LayerInfo], made: LayerGrams, budget: int
-) -> None:
-    n, most = len(stimuli), max(budget // (_BYTES * len(stimuli)), 1)
-    sizes = {layer.name: layer.n_features for layer in layers}
+@dataclass(frozen=True)
+class _Plan:
+    """What a budget is spent on: stimuli a batch, features in buffers at a time, and of those in a product."""
 
+    batch_size: int
+    features: int
+    chunk: int
+
+
+def _plan(model: nn.Module, stimuli: torch.Tensor, n_layers: int, budget: int, batch_size: int | None) -> _Plan:
+    n = len(stimuli)
+    matrices = 8 * n * n * (n_layers + 4)  # those returned, and some while one is made
+    room = max(budget - budget // 10 - matrices, budget // 2)  # a tenth is for what the allocator does not give back
+    chunk = min(max(room // 8 // (4 * n), _CHUNK), CHUNK)
+    work = 4 * n * chunk
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    inference = bytes_per_stimulus(model, stimuli[:2].to(device))
+    if batch_size is None:
+        batch_size = n if n * inference + work <= room else min(max(room // 3 // inference, 1), _BATCH, n)
+    left = room - max(batch_size * inference, work)
+    return _Plan(batch_size, max(left, room // 2) // (4 * n) or 1, chunk)
+
+
+def _one_shot(
+    model: nn.Module,
+    stimuli: torch.Tensor,
+    layers: Sequence[LayerInfo],
+    sums: dict[str, GramAccumulator],
+    made: LayerGrams,
+) -> None:
     def reduce(name: str, tensor: torch.Tensor) -> None:
-        features = tensor.flatten(1)
-        if sizes[name] > most:
-            features = features[:, _sample(sizes[name], most).to(features.device)]
-            made.approximate.add(name)
-        if len(features) == n:
-            made.grams[name] = gram(features)
+        if len(tensor) != len(stimuli):
+            return
+        if tensor.device.type == "cpu":
+            sums[name].add(tensor.flatten(1))
+        else:
+            made.grams[name] = gram(tensor)
 
     _forward(model, [stimuli], layers, reduce)
 
@@ -112,16 +143,18 @@ def _buffered(
     model: nn.Module,
     stimuli: torch.Tensor,
     layers: Sequence[LayerInfo],
+    sums: dict[str, GramAccumulator],
     made: LayerGrams,
-    budget: int,
-    batch_size: int,
+    plan: _Plan,
 ) -> None:
-    n = len(stimuli)
-    most = max(budget // (_BYTES * n), 1)  # features of one layer
+    n, most = len(stimuli), plan.features
+    space = np.empty(n * min(most, sum(layer.n_features for layer in layers)), np.float32)
     for group in _groups(layers, most):
         units = {layer.name: _sample(layer.n_features, most) for layer in group if layer.n_features > most}
         made.approximate |= set(units)
-        buffers = {layer.name: np.empty((n, min(layer.n_features, most)), np.float32) for layer in group}
+        widths = {layer.name: min(layer.n_features, most) for layer in group}
+        ends = n * np.cumsum(list(widths.values()))
+        buffers = dict(zip(widths, (part.reshape(n, -1) for part in np.split(space, ends)), strict=False))
         filled = dict.fromkeys(buffers, 0)
 
         def store(
@@ -139,10 +172,10 @@ def _buffered(
                 buffers[name][first : first + len(features)] = features.float().cpu().numpy()
                 filled[name] += len(features)
 
-        _forward(model, torch.split(stimuli, batch_size), group, store)
-        for name in list(buffers):
+        _forward(model, torch.split(stimuli, plan.batch_size), group, store)
+        for name, buffer in buffers.items():
             if filled[name] == n:
-                made.grams[name] = gram(buffers.pop(name))
+                sums[name].add(buffer)
 
 
 def _groups(layers: Sequence[LayerInfo], most: int) -> list[list[LayerInfo]]:

@@ -7,7 +7,7 @@ import torch
 from nni_strategies.rsa.gram import CHUNK, Gram
 
 
-def torch_gram(features: torch.Tensor, dtype: str = "float32") -> Gram:
+def torch_gram(features: torch.Tensor, dtype: str = "float32", chunk: int = CHUNK) -> Gram:
     """Return the Gram matrix of activations ``[n_stimuli, ...]``, computed where they are.
 
     Products are never rounded to TF32 or half precision, whatever the process allows elsewhere.
@@ -23,8 +23,8 @@ def torch_gram(features: torch.Tensor, dtype: str = "float32") -> Gram:
     torch.backends.cuda.matmul.allow_tf32 = False
     try:
         with torch.no_grad(), torch.autocast(features.device.type, enabled=False):
-            for first in range(0, d, CHUNK):
-                exact = features[:, first : first + CHUNK].double()
+            for first in range(0, d, chunk):
+                exact = features[:, first : first + chunk].double()
                 if first == 0:
                     offset = exact.mean(dim=1)
                 exact = exact - offset[:, None]

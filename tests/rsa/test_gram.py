@@ -7,9 +7,11 @@ import pytest
 import torch
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa import gram as module
 from nni_strategies.rsa.gram import GramAccumulator, gram
+from nni_strategies.rsa.rdm import correlation_rdm
+from nni_strategies.rsa.torch_gram import torch_gram
 
+NEEDS_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 RNG = np.random.default_rng(0)
 
 
@@ -31,10 +33,9 @@ def test_the_three_matrices_are_those_of_the_definitions(n_features, offset):
 
 
 @pytest.mark.parametrize("widths", [[1] * 30, [7, 23], [29, 1], [30]])
-def test_how_features_are_streamed_does_not_matter(widths, monkeypatch):
-    monkeypatch.setattr(module, "CHUNK", 11)
+def test_how_features_are_streamed_does_not_matter(widths):
     x = activations(12, 30, 50.0)
-    made = GramAccumulator(12, "float64")
+    made = GramAccumulator(12, "float64", chunk=11)
     for part in np.split(x, np.cumsum(widths)[:-1], axis=1):
         made.add(part)
     assert made.gram().of_centred_rows() == pytest.approx(gram(x, "float64").of_centred_rows(), abs=1e-9)
@@ -78,12 +79,18 @@ def test_no_features_are_refused():
         GramAccumulator(4, "float3")
 
 
-def test_the_torch_form_is_the_same():
-    """On this processor; on a GPU where there is one."""
-    from nni_strategies.rsa.torch_gram import torch_gram
-
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=NEEDS_GPU)])
+def test_the_torch_form_is_the_same(device):
     x = activations(30, 9000, 1e4)
-    for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
-        ours, theirs = gram(x, "float64"), torch_gram(torch.as_tensor(x, device=device), "float64")
-        assert theirs.of_centred_rows() == pytest.approx(ours.of_centred_rows(), rel=1e-8, abs=1e-6)
-        assert theirs.of_centred_columns() == pytest.approx(ours.of_centred_columns(), rel=1e-8, abs=1e-3)
+    ours, theirs = gram(x, "float64"), torch_gram(torch.as_tensor(x, device=device), "float64", chunk=4000)
+    assert theirs.of_centred_rows() == pytest.approx(ours.of_centred_rows(), rel=1e-8, abs=1e-6)
+    assert theirs.of_centred_columns() == pytest.approx(ours.of_centred_columns(), rel=1e-8, abs=1e-3)
+
+
+@NEEDS_GPU
+def test_a_gpu_rounds_no_product_to_tf32(monkeypatch):
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
+    x = torch.as_tensor(activations(300, 4096, 100.0), dtype=torch.float32)
+    exact = correlation_rdm(gram(x, "float64"))
+    assert np.abs(correlation_rdm(gram(x.cuda())) - exact).max() <= 1e-6
+    assert torch.backends.cuda.matmul.allow_tf32

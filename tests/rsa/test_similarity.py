@@ -36,6 +36,28 @@ def test_it_is_scipys(decimals):
     assert compare(a, b, "spearman")[0, 0] == pytest.approx(spearmanr(a, b).statistic, abs=1e-10)
 
 
+@pytest.mark.parametrize("decimals", [16, 2, 1], ids=["all different", "ties", "heavy ties"])
+def test_many_pairs_are_scipys_and_rsatoolboxs(decimals):
+    """Of 300 stimuli: so many are ranked another way."""
+    from rsatoolbox import rdm
+
+    rng = np.random.default_rng(1)
+    vectors = (rng.random((4, 44_850)) + rng.random(44_850)).round(decimals)
+    found = compare(vectors[:2], vectors[2:], "spearman")
+    expected = [[spearmanr(a, b).statistic for b in vectors[2:]] for a in vectors[:2]]
+    assert np.abs(found - expected).max() <= 1e-10
+    theirs = rdm.compare(rdm.RDMs(vectors[:2]), rdm.RDMs(vectors[2:]), method="spearman")
+    assert np.abs(found - theirs).max() <= 1e-10
+
+
+def test_rdms_in_single_precision_are_compared_as_they_are():
+    single = RDMS.astype(np.float32)
+    for method in ("pearson", "spearman", "cosine"):
+        expected = compare(single[:2].astype(np.float64), single[2:].astype(np.float64), method)
+        assert np.array_equal(compare(single[:2], single[2:], method), expected)
+    assert np.array_equal(single, RDMS.astype(np.float32))
+
+
 def test_cka_is_its_definition():
     x, y = RNG.normal(size=(40, 90)) + 5.0, RNG.normal(size=(40, 30))
     y[:, :20] += x[:, :20]

@@ -77,13 +77,45 @@ def test_the_last_of_two_runs_is_taken():
 def test_a_layer_too_large_is_sampled_and_said_so():
     model = trained()
     layers = discover_layers(model, STIMULI)
-    budget = 12 * 100 * 200  # 200 features of 100 stimuli
-    for options in ({"batch_size": 64}, {"bn": "batch"}):
-        made = layer_grams(model, STIMULI, layers, budget=budget, **options)
-        assert made.approximate == {"blocks.0"}
-        assert made.grams["blocks.0"].n_features == 200
-        exact = correlation_rdm(layer_grams(model, STIMULI, layers, bn=options.get("bn", "running")).grams["blocks.0"])
-        assert np.corrcoef(correlation_rdm(made.grams["blocks.0"]), exact)[0, 1] > 0.8
+    room = 4 * 100 * 200  # bytes of 200 features of 100 stimuli; half of what the matrices leave, which is half
+    made = layer_grams(model, STIMULI, layers, budget=4 * room, batch_size=64)
+    assert made.approximate == {"blocks.0"}
+    assert made.grams["blocks.0"].n_features == 200
+    exact = correlation_rdm(layer_grams(model, STIMULI, layers).grams["blocks.0"])
+    assert np.corrcoef(correlation_rdm(made.grams["blocks.0"]), exact)[0, 1] > 0.8
+
+
+def test_one_batch_needs_no_sample():
+    model = trained()
+    layers = discover_layers(model, STIMULI)
+    made, plenty = (layer_grams(model, STIMULI, layers, budget=budget, bn="batch") for budget in (1, 1 << 29))
+    assert not made.approximate
+    for name, sums in plenty.grams.items():
+        assert correlation_rdm(made.grams[name]) == pytest.approx(correlation_rdm(sums), abs=1e-6)
+
+
+def test_a_sample_of_four_thousand_units_is_nearly_exact():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Conv2d(1, 256, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(256, 1, 8))
+    layers = discover_layers(model, STIMULI, ["1"])
+    made = layer_grams(model, STIMULI, layers, budget=4_400_000, batch_size=10)
+    assert made.approximate == {"1"}
+    assert 4000 <= made.grams["1"].n_features <= 5000
+    exact = correlation_rdm(layer_grams(model, STIMULI, layers).grams["1"])
+    assert np.corrcoef(correlation_rdm(made.grams["1"]), exact)[0, 1] >= 0.98
+
+
+def test_batches_are_as_large_as_fits():
+    model, sizes = trained(), []
+    layers = discover_layers(model, STIMULI)
+    handle = model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    for budget, least, most in ((1 << 29, 100, 100), (3 << 20, 100, 100), (1 << 20, 10, 63), (1, 1, 1)):
+        sizes.clear()
+        layer_grams(model, STIMULI, layers, budget=budget)
+        assert sizes[0] == 2  # whose memory is measured
+        assert sum(sizes[1:]) % 100 == 0
+        assert least <= sizes[1] <= most
+    handle.remove()
 
 
 @pytest.mark.parametrize("bn", ["running", "batch"])
