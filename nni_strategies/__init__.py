@@ -1,4 +1,4 @@
-"""Neural-architecture search as plug-ins of NNI 3.0: LaNAS proposes what to train next.
+"""Neural-architecture search as plug-ins of NNI 3.0: LaNAS proposes what to train next, a teacher judges it early.
 
 Names are imported when they are first used: a tuner's process loads no torch, a trial's no searcher.
 """
@@ -13,15 +13,17 @@ if TYPE_CHECKING:
     from nni_strategies.lanas.searcher import LaNASSearcher as LaNASSearcher
     from nni_strategies.lanas.strategy import LaNAS as LaNAS
     from nni_strategies.lanas.tuner import LaNASTuner as LaNASTuner
+    from nni_strategies.rsa.evaluator import TeacherGuidedEvaluator as TeacherGuidedEvaluator
 
 _HOMES = {
     "LaNAS": "lanas.strategy",
     "LaNASConfig": "lanas.config",
     "LaNASSearcher": "lanas.searcher",
     "LaNASTuner": "lanas.tuner",
+    "TeacherGuidedEvaluator": "rsa.evaluator",
 }
 
-__all__ = ["LaNAS", "LaNASConfig", "LaNASSearcher", "LaNASTuner"]
+__all__ = ["LaNAS", "LaNASConfig", "LaNASSearcher", "LaNASTuner", "TeacherGuidedEvaluator"]
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,30 @@ class JournalMismatch(JournalError):
 
 class DataMissing(NNIStrategiesError):
     """A data file that is not on this machine; the message says how to point at it."""
+
+
+def refuse_unknown(field: str, given: Iterable[str], names: Collection[str], what: str = "fields") -> None:
+    """Refuse the first name that is not one of the valid ones; the nearest of them is suggested.
+
+    Parameters
+    ----------
+    field
+        Where the names were given.
+    given
+        Such as the keys of a JSON object.
+    names
+        The valid ones.
+    what
+        What they are names of.
+
+    Raises
+    ------
+    InvalidArgument
+        There is such a name.
+    """
+    for name in given:
+        if name not in names:
+            raise InvalidArgument(field, name, f"{what} {list(names)}", names)
 
 
 def nearest_name(value: Any, names: Iterable[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import statistics
 import subprocess
 import sys
@@ -149,10 +150,13 @@ def test_files_are_short():
 # one process imports them one after another: each is judged with those above it, never more mildly
 ABSENT = {
     "nni_strategies": ("nni", "torch", "numpy", "scipy", "sklearn"),
+    "nni_strategies.rsa": ("nni", "torch", "numpy", "scipy", "sklearn"),
     "nni_strategies.cli": ("nni", "torch", "sklearn"),
     "nni_strategies.search.study": ("nni", "torch", "sklearn"),
     "nni_strategies.bridge.tuner": ("torch", "sklearn", "nni.nas", "pytorch_lightning", "networkx", "plotly"),
     "nni_strategies.lanas.tuner": ("torch", "sklearn", "nni.nas", "pytorch_lightning", "networkx", "plotly"),
+    "nni_strategies.rsa.assessor": ("torch", "nni.nas"),
+    "nni_strategies.rsa.trial": ("nni.nas", "pytorch_lightning", "torchvision"),
 }
 
 
@@ -164,3 +168,18 @@ def test_an_import_brings_little():
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
     assert ran.stdout.splitlines() == [f"{module} []" for module in ABSENT], ran.stderr
+
+
+@pytest.mark.timeout(60)  # nni.nas is imported
+def test_public_names_lead_to_what_they_name():
+    import nni_strategies
+    from nni_strategies.rsa.build import build_teacher
+    from nni_strategies.rsa.evaluator import TeacherGuidedEvaluator
+
+    assert nni_strategies.TeacherGuidedEvaluator is TeacherGuidedEvaluator
+    assert importlib.import_module("nni_strategies.rsa").build_teacher is build_teacher
+    for package in ("nni_strategies", "nni_strategies.rsa"):
+        module = importlib.import_module(package)
+        assert all(getattr(module, name).__name__ == name for name in module.__all__)
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            _ = module.nothing

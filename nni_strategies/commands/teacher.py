@@ -8,7 +8,11 @@ from typing import Any
 
 import typer
 
+_MANY = 6  # layers whose names fit side by side
 _METHOD = "cka (networks and activations only), pearson, spearman, rho-a or cosine."
+_GROUP = "What each image shows, to average over: a file (.npy, or an id a line) or a key of the stimuli's .npz."
+_SUBJECTS = "LAYER=ENTRY: the entry with an RDM a subject, for the layer's noise ceiling (repeat)."
+_SESSIONS = "RDMs of each subject, averaged first, where they follow each other without an axis for it."
 
 
 def register(app: typer.Typer) -> None:
@@ -18,40 +22,50 @@ def register(app: typer.Typer) -> None:
     @group.command("build")
     def _build(
         folder: Path = typer.Argument(..., help="Where teacher.json, teacher.npz and stimuli.npz go."),  # noqa: B008
-        stimuli: Path = typer.Option(..., help="Images: .npz (key images), .npy or a folder."),  # noqa: B008
+        stimuli: str = typer.Option(..., help="Images: .npz (key images), .npy, a folder, or DATASET:split[:n]."),
+        datasets: Path = typer.Option(None, help="Where torchvision's data sets are; the data folder."),  # noqa: B008
         network: str = typer.Option(None, help="A teacher network: module:factory."),
         weights: Path = typer.Option(None, help="Its state dictionary, loaded with weights_only=True."),  # noqa: B008
-        layers: list[str] = typer.Option(["late"], help="late, auto, all, an expression, or names (repeat)."),  # noqa: B008
+        layers: list[str] = typer.Option(None, help="late, auto, all, an expression, or names (repeat)."),  # noqa: B008
         rdm: Path = typer.Option(None, help="RDMs: .npz .npy .csv .tsv .mat, or HDF5 of rsatoolbox."),  # noqa: B008
-        select: list[str] = typer.Option(None, help="Which entries of the RDM file (repeat)."),  # noqa: B008
-        pool: str = typer.Option("none", help="mean averages the RDMs of an entry; none keeps each."),
-        subjects: str = typer.Option(None, help="The entry with an RDM a subject, for the noise ceiling."),
-        activations: Path = typer.Option(None, help="Activations by layer: .npz."),  # noqa: B008
+        select: list[str] = typer.Option(None, help="ENTRY of the RDM file, or LAYER=ENTRY (repeat)."),  # noqa: B008
+        pool: str = typer.Option(None, help="mean averages the RDMs of an entry; none keeps each."),
+        subjects: list[str] = typer.Option(None, help=_SUBJECTS),  # noqa: B008
+        sessions: int = typer.Option(None, help=_SESSIONS),
+        activations: Path = typer.Option(None, help="Activations by layer: .npz or HDF5."),  # noqa: B008
         method: str = typer.Option(None, help=_METHOD),
+        group: str = typer.Option(None, help=_GROUP),
         size: int = typer.Option(None, help="Resize stimuli to this height and width."),
         gray: bool = typer.Option(False, help="Average colour away."),
         mean: list[float] = typer.Option([0.0], help="Of each channel, pixels in 0 to 1 (repeat)."),  # noqa: B008
         std: list[float] = typer.Option([1.0], help="Of each channel (repeat)."),  # noqa: B008
     ) -> None:
         """Build a teacher from one of: a network, a file of RDMs, a file of activations."""
-        from nni_strategies.errors import InvalidArgument
-        from nni_strategies.rsa import build
+        from nni_strategies.rsa import build_teacher
         from nni_strategies.rsa.stimuli import Transform
 
-        sources = [name for name, value in (("network", network), ("rdm", rdm), ("activations", activations)) if value]
-        if len(sources) != 1:
-            raise InvalidArgument("teacher", sources, "one of --network, --rdm and --activations")
-        kept = build.keep_stimuli(stimuli, folder, Transform(size, gray, tuple(mean), tuple(std)))
-        chosen: dict[str, Any] = {} if method is None else {"method": method}
-        if network:
+        if network is not None:
             sys.path.insert(0, str(Path.cwd()))  # a factory of the user's own, as with `python -m`
-            policy: Any = layers[0] if len(layers) == 1 else layers
-            path = build.network_teacher(network, kept, folder, weights=weights, layers=policy, **chosen)
-        elif rdm:
-            options = {"select": select or None, "pool": pool, "subjects": subjects, **chosen}
-            path = build.rdm_teacher(rdm, kept, folder, **options)
-        else:
-            path = build.activation_teacher(activations, kept, folder, **chosen)
+        options = {
+            "datasets": datasets,
+            "weights": weights,
+            "layers": layers[0] if layers and len(layers) == 1 else layers,
+            "select": _named(select, "select"),
+            "pool": pool,
+            "subjects": subjects[0] if subjects and "=" not in subjects[0] else _named(subjects, "subjects"),
+            "sessions": sessions,
+            "method": method,
+        }
+        path = build_teacher(
+            stimuli,
+            folder,
+            network=network,
+            rdm=rdm,
+            activations=activations,
+            transform=Transform(size, gray, tuple(mean), tuple(std)),
+            group=group,
+            **{name: value for name, value in options.items() if value not in (None, [], {})},
+        )
         _show(path)
 
     @group.command("inspect")
@@ -68,51 +82,74 @@ def register(app: typer.Typer) -> None:
         method: str = typer.Option("pearson", help="pearson, spearman, rho-a or cosine."),
     ) -> None:
         """Show the similarity of each layer's RDM to each of another teacher's."""
+        from nni_strategies.errors import InvalidArgument
         from nni_strategies.rsa.similarity import compare
         from nni_strategies.rsa.teacher import load_teacher
 
         one, other = load_teacher(first), load_teacher(second)
+        if one.spec.stimuli.sha256 != other.spec.stimuli.sha256:
+            raise InvalidArgument("second", str(second), f"a teacher of the stimuli of {first}, in their order")
         _matrix(one.spec.layers, other.spec.layers, compare(one.rdms, other.rdms, method), method)
+        for spec in (one.spec, other.spec):
+            _ceilings(spec)
 
     @group.command("ceiling")
     def _ceiling(
-        rdms: Path = typer.Argument(..., help="A file with an RDM a subject."),  # noqa: B008
+        rdms: Path = typer.Argument(..., help="A file with an RDM a subject, or one a session."),  # noqa: B008
         entry: str = typer.Option(None, help="Which entry of the file; its only one when left out."),
+        sessions: int = typer.Option(1, help=_SESSIONS),
         method: str = typer.Option("spearman", help="pearson, spearman, rho-a or cosine."),
     ) -> None:
-        """Show the noise ceiling of several subjects' RDMs."""
-        import numpy as np
-
+        """Show the noise ceiling of several subjects' RDMs; the sessions of a subject are averaged first."""
         from nni_strategies.rsa.ceiling import noise_ceiling
-        from nni_strategies.rsa.rdm_files import read_rdms
+        from nni_strategies.rsa.rdm_files import read_subjects
 
-        found = read_rdms(rdms, [entry] if entry else None)
-        lower, upper = noise_ceiling(np.stack(list(found.values())), method)
-        typer.echo(f"{len(found)} RDMs, {method}: lower {lower:.4f}, upper {upper:.4f}")
+        found = read_subjects(rdms, entry, sessions)
+        lower, upper = noise_ceiling(found, method)
+        typer.echo(f"{len(found)} subjects, {method}: lower {lower:.4f}, upper {upper:.4f}")
 
     app.add_typer(group, name="teacher")
 
 
+def _named(given: list[str] | None, option: str) -> dict[str, str]:
+    """Read NAME=ENTRY, or ENTRY alone, whose name it is then too."""
+    from nni_strategies.errors import InvalidArgument
+
+    named: dict[str, str] = {}
+    for text in given or ():
+        name, _, entry = text.partition("=")
+        if not name or name in named:
+            raise InvalidArgument(option, text, "LAYER=ENTRY with a name that no other has")
+        named[name] = entry or name
+    return named
+
+
 def _show(path: Path) -> None:
+    from nni_strategies.rsa.score import TeacherScorer
     from nni_strategies.rsa.teacher import load_teacher
 
     teacher = load_teacher(path)
+    TeacherScorer(teacher)  # the stimuli are still those the teacher saw, and as many
     spec = teacher.spec
     shown = f"{teacher.n} stimuli" if spec.group is None else f"{len(spec.group)} stimuli in {teacher.n} groups"
     typer.echo(f"{path}: {spec.source}; {shown}, compared by {spec.method}")
-    for name, (lower, upper) in (spec.ceilings or {}).items():
-        typer.echo(f"  noise ceiling of {name}: {lower:.3f} to {upper:.3f}")
+    _ceilings(spec)
     _matrix(spec.layers, spec.layers, teacher.signatures @ teacher.signatures.T, spec.method)
 
 
-def _matrix(rows: Any, columns: Any, values: Any, title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _ceilings(spec: Any) -> None:
+    for name, (lower, upper) in (spec.ceilings or {}).items():
+        typer.echo(f"noise ceiling of {name}: {lower:.3f} to {upper:.3f} ({spec.method})")
 
-    table = Table(title=f"similarity ({title})")
-    table.add_column("")
-    for name in columns:
-        table.add_column(name, justify="right")
-    for name, row in zip(rows, values, strict=True):
-        table.add_row(name, *(f"{value:.3f}" for value in row))
-    Console().print(table)
+
+def _matrix(rows: tuple[str, ...], columns: tuple[str, ...], values: Any, title: str) -> None:
+    """Print similarities, never cut; columns whose names are long are numbered as the rows are."""
+    numbers = [str(i) for i in range(1, len(columns) + 1)]
+    numbered = rows == columns and len(columns) > _MANY
+    heads = numbers if numbered else list(columns)
+    names = [f"{number:>2} {name}" for number, name in zip(numbers, rows, strict=True)] if numbered else list(rows)
+    left, widths = max(map(len, names)), [max(len(head), 5) for head in heads]
+    typer.echo(f"similarity ({title})")
+    typer.echo("  ".join([" " * left, *(f"{head:>{width}}" for head, width in zip(heads, widths, strict=True))]))
+    for name, row in zip(names, values, strict=True):
+        typer.echo("  ".join([f"{name:<{left}}", *(f"{x:{width}.3f}" for x, width in zip(row, widths, strict=True))]))

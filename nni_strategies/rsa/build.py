@@ -5,6 +5,7 @@ Built once, before the experiment; trials load vectors only.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,39 +15,112 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from nni_strategies.errors import InvalidArgument
+from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.rsa.ceiling import noise_ceiling, split_half_ceiling
 from nni_strategies.rsa.gram import Gram, gram
+from nni_strategies.rsa.groups import read_group
 from nni_strategies.rsa.layers import discover_layers, late_layers
 from nni_strategies.rsa.network import load_network, load_weights
 from nni_strategies.rsa.rdm import correlation_rdm, dead_rows, is_informative
-from nni_strategies.rsa.rdm_files import read_rdms
+from nni_strategies.rsa.rdm_files import read_rdms, read_subjects
+from nni_strategies.rsa.recordings import mean_response, read_recordings, repetitions
 from nni_strategies.rsa.similarity import gram_signature
-from nni_strategies.rsa.stimuli import Stimuli, Transform, as_images, read_images, write_images
+from nni_strategies.rsa.stimuli import FEWEST, Stimuli, Transform, as_images, read_images, write_images
 from nni_strategies.rsa.taps import BUDGET, layer_grams
 from nni_strategies.rsa.teacher import write_teacher
 
 Array = npt.NDArray[np.float64]
 
 LATE = "late"
+_POSITIONAL = ("model", "path", "activations", "stimuli", "folder", "group")  # not among the options
 
 
-def keep_stimuli(source: Path | str | npt.NDArray[Any], folder: Path, transform: Transform | None = None) -> Stimuli:
+def build_teacher(
+    stimuli: Stimuli | Path | str | npt.NDArray[Any],
+    folder: Path | str,
+    *,
+    network: nn.Module | str | None = None,
+    rdm: Path | str | None = None,
+    activations: Mapping[str, npt.NDArray[Any]] | Path | str | None = None,
+    transform: Transform | None = None,
+    group: Sequence[Any] | Path | str | None = None,
+    **options: Any,
+) -> Path:
+    """Build a teacher from whatever there is; return its JSON file.
+
+    Parameters
+    ----------
+    stimuli
+        Images, see :func:`keep_stimuli`, or stimuli that were kept.
+    folder
+        Where the teacher's files go; created when missing.
+    network, rdm, activations
+        One of them: a module or ``module:factory``, a file of RDMs, recordings or a file of them.
+    transform
+        Pixels to what candidates take; stimuli that were kept have theirs.
+    group
+        What each stimulus shows, or where that is read, see :func:`~nni_strategies.rsa.groups.read_group`.
+    options
+        Those of :func:`network_teacher`, :func:`rdm_teacher` or :func:`activation_teacher`; `datasets` and `labels` of
+        :func:`keep_stimuli`.
+
+    Raises
+    ------
+    InvalidArgument
+        None or several of the sources, an option that the source does not have, or what the three functions refuse.
+    """
+    sources = {"network": network, "rdm": rdm, "activations": activations}
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) != 1:
+        raise InvalidArgument("teacher", given, "one of network, rdm and activations")
+    builder: Any = {"network": network_teacher, "rdm": rdm_teacher, "activations": activation_teacher}[given[0]]
+    of_images = {name: options.pop(name) for name in ("datasets", "labels") if name in options}
+    known = [name for name in inspect.signature(builder).parameters if name not in _POSITIONAL]
+    refuse_unknown("option", options, known, f"of a teacher from {given[0]} one of")
+    if isinstance(group, (str, Path)):
+        group = read_group(group, stimuli.path if isinstance(stimuli, Stimuli) else stimuli)
+    folder = Path(folder)
+    kept = stimuli if isinstance(stimuli, Stimuli) else keep_stimuli(stimuli, folder, transform, **of_images)
+    path: Path = builder(sources[given[0]], kept, folder, group=group, **options)
+    return path
+
+
+def keep_stimuli(
+    source: Path | str | npt.NDArray[Any],
+    folder: Path,
+    transform: Transform | None = None,
+    datasets: Path | None = None,
+    labels: Sequence[int] | npt.NDArray[Any] | None = None,
+) -> Stimuli:
     """Write stimuli beside a teacher, as one file that its trials read.
 
     Parameters
     ----------
     source
-        A ``.npz``, ``.npy`` or folder of images, or bytes ``[n, height, width, channels]``.
+        A ``.npz``, ``.npy``, folder of images or data set (see :func:`~nni_strategies.rsa.stimuli.read_images`), or
+        bytes ``[n, height, width, channels]``.
     folder
         Created when missing.
     transform
         Pixels to what candidates take; division by 255 when None.
+    datasets
+        Where data sets are; the data folder when None.
+    labels
+        Classes of the images, from 0, for the signals that a teacher is compared with; they are not needed otherwise.
+
+    Raises
+    ------
+    InvalidArgument
+        No such images, labels that do not fit them, or a folder that cannot be written to.
     """
-    images = as_images(source) if isinstance(source, np.ndarray) else read_images(source)
-    folder.mkdir(parents=True, exist_ok=True)
+    images = as_images(source) if isinstance(source, np.ndarray) else read_images(source, datasets)
     path = folder.absolute() / "stimuli.npz"
-    return Stimuli(str(path), write_images(images, path), transform if transform is not None else Transform())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        sha256 = write_images(images, path, None if labels is None else np.asarray(labels))
+    except OSError as error:
+        raise InvalidArgument("folder", str(folder), f"a folder that can be written to ({error.strerror})") from None
+    return Stimuli(str(path), sha256, transform if transform is not None else Transform())
 
 
 def network_teacher(
@@ -91,6 +165,7 @@ def network_teacher(
         load_weights(model, weights)
     transform = own if own is not None else stimuli.transform
     images = transform(stimuli.pixels())
+    _refuse_group(group, len(images))
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     policy = "auto" if layers == LATE else layers
     try:
@@ -117,7 +192,8 @@ def activation_teacher(
     ----------
     activations
         By layer or area, ``[n_stimuli, n_units]`` or, repeated, ``[n_repetitions, n_stimuli, n_units]``, NaN where
-        nothing was recorded; or a ``.npz`` with these. Repetitions are averaged; two or more give a noise ceiling.
+        nothing was recorded; or a ``.npz`` or HDF5 file with these. Repetitions are averaged; two or more give a noise
+        ceiling.
 
     Raises
     ------
@@ -127,25 +203,16 @@ def activation_teacher(
     source = "activations"
     if isinstance(activations, (str, Path)):
         source = f"activations of {Path(activations).name}"
-        try:
-            with np.load(activations, allow_pickle=False) as file:
-                activations = {name: file[name] for name in file}
-        except (OSError, ValueError) as error:
-            raise InvalidArgument("activations", str(activations), f"a readable .npz ({error})") from None
+        activations = read_recordings(activations)
     n = len(stimuli.pixels())
+    _refuse_group(group, n)
     sums: dict[str, Gram] = {}
     ceilings: dict[str, tuple[float, float]] = {}
     for name, values in activations.items():
-        values = np.asarray(values)
-        if values.dtype.kind not in "fiu" or values.ndim not in (2, 3) or values.shape[-2] != n:
-            allowed = f"numbers of shape [{n}, n_units] or [n_repetitions, {n}, n_units]"
-            raise InvalidArgument(f"activations {name}", [str(values.dtype), *values.shape], allowed)
-        repeated = values.reshape(-1, n, values.shape[-1]).astype(np.float64)
+        repeated = repetitions(name, values, n)
         sums[name] = _averaged(gram(mean_response(repeated, name)), group)
         if len(repeated) > 1:
-            halves = [
-                correlation_rdm(_averaged(gram(mean_response(repeated[i::2], name)), group)) for i in (0, 1)
-            ]
+            halves = [correlation_rdm(_averaged(gram(mean_response(repeated[i::2], name)), group)) for i in (0, 1)]
             reached = split_half_ceiling(halves[0], halves[1], "pearson")
             ceilings[name] = (reached, reached)
     return _write(sums, stimuli, folder, method, group, source, ceilings, averaged=True)
@@ -156,33 +223,47 @@ def rdm_teacher(
     stimuli: Stimuli,
     folder: Path,
     *,
-    select: Sequence[str] | None = None,
+    select: Sequence[str] | Mapping[str, str] | None = None,
     pool: str = "none",
-    subjects: str | None = None,
+    subjects: str | Mapping[str, str] | None = None,
+    sessions: int = 1,
     method: str = "pearson",
     group: Sequence[Any] | None = None,
 ) -> Path:
-    """Build a teacher from a file of RDMs (see :func:`~nni_strategies.rsa.rdm_files.read_rdms`).
+    """Build a teacher from a file of RDMs.
 
     Parameters
     ----------
+    select, pool
+        See :func:`~nni_strategies.rsa.rdm_files.read_rdms`; RDMs of conditions are in the order of their first stimuli.
     subjects
-        An entry of the file with an RDM a subject: the noise ceiling comes from them.
+        By layer, the entry of the file with an RDM a subject, from which the layer's noise ceiling comes; the entry
+        alone where there is one layer.
+    sessions
+        See :func:`~nni_strategies.rsa.rdm_files.read_subjects`.
 
     Raises
     ------
     InvalidArgument
-        RDMs of other than the stimuli, or what :func:`read_rdms` refuses.
+        RDMs of other than the stimuli, subjects of no layer, or what :func:`read_rdms` refuses.
     """
     rdms = read_rdms(path, select, pool)
-    ceilings = {}
-    if subjects is not None:
-        each = np.stack(list(read_rdms(path, [subjects]).values()))
-        bounds = noise_ceiling(each, method)
-        ceilings = dict.fromkeys(rdms, bounds)
+    vectors = _fitting(np.stack(list(rdms.values())), stimuli, group)
+    if isinstance(subjects, str):
+        if len(rdms) > 1:
+            raise InvalidArgument("subjects", subjects, f"LAYER=ENTRY, the layer being one of {list(rdms)}")
+        subjects = dict.fromkeys(rdms, subjects)
+    ceilings: dict[str, tuple[float, float]] = {}
+    refuse_unknown("subjects", subjects or (), rdms, "layers")
+    for layer, entry in (subjects or {}).items():
+        each = read_subjects(path, entry, sessions)
+        if each.shape[1] != vectors.shape[1]:
+            allowed = f"RDMs of as many pairs as the layer's, {vectors.shape[1]}, not {each.shape[1]}"
+            raise InvalidArgument("subjects", entry, allowed)
+        ceilings[layer] = noise_ceiling(each, method)
     return write_teacher(
         folder,
-        _fitting(np.stack(list(rdms.values())), stimuli, group),
+        vectors,
         list(rdms),
         stimuli,
         method=method,
@@ -190,25 +271,6 @@ def rdm_teacher(
         ceilings=ceilings or None,
         source=f"RDMs of {Path(path).name}",
     )
-
-
-def mean_response(repeated: Array, name: str = "activations") -> Array:
-    """Average repetitions ``[n_repetitions, n_stimuli, n_units]``, NaN aside; what is missing is the unit's mean.
-
-    Raises
-    ------
-    InvalidArgument
-        A unit that was never recorded.
-    """
-    known = np.isfinite(repeated)
-    counts = known.sum(axis=0)
-    if (counts.sum(axis=0) == 0).any():
-        unit = int(np.flatnonzero(counts.sum(axis=0) == 0)[0])
-        raise InvalidArgument(f"activations {name}", f"unit {unit}", "units with at least one finite number")
-    totals = np.where(known, repeated, 0.0).sum(axis=0)
-    means = totals / np.maximum(counts, 1)
-    of_units = totals.sum(axis=0) / counts.sum(axis=0)
-    return np.asarray(np.where(counts > 0, means, of_units))
 
 
 def _write(
@@ -245,10 +307,16 @@ def _averaged(sums: Gram, group: Sequence[Any] | None) -> Gram:
 
 def _fitting(rdms: Array, stimuli: Stimuli, group: Sequence[Any] | None) -> Array:
     shown = len(stimuli.pixels())
-    if group is not None and len(group) != shown:
-        raise InvalidArgument("group", len(group), f"an entry for each of {shown} stimuli")
+    _refuse_group(group, shown)
     n = shown if group is None else len(set(group))
     if rdms.shape[1] != n * (n - 1) // 2:
         pairs = rdms.shape[1]
         raise InvalidArgument("stimuli", n, f"as many as the RDM has, which has {pairs} pairs (n (n - 1) / 2)")
     return rdms
+
+
+def _refuse_group(group: Sequence[Any] | None, n: int) -> None:
+    if group is not None and len(group) != n:
+        raise InvalidArgument("group", len(group), f"an entry for each of {n} stimuli")
+    if group is not None and len(set(group)) < FEWEST:
+        raise InvalidArgument("group", sorted(set(group)), f"at least {FEWEST} different entries")

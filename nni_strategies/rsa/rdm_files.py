@@ -7,7 +7,7 @@ read them. Pickles are never opened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -15,7 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from nni_strategies.errors import InvalidArgument
+from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.rsa.rdm import n_stimuli, upper
 from nni_strategies.rsa.stimuli import FEWEST
 
@@ -23,10 +23,13 @@ Array = npt.NDArray[np.float64]
 
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _KNOWN = (".npz", ".npy", ".csv", ".tsv", ".mat", *_HDF5)
+_PICKLES = (".pkl", ".pickle", ".p")
 _TOLERANCE = 1e-6
 
 
-def read_rdms(path: Path | str, select: Sequence[str] | None = None, pool: str = "none") -> dict[str, Array]:
+def read_rdms(
+    path: Path | str, select: Sequence[str] | Mapping[str, str] | None = None, pool: str = "none"
+) -> dict[str, Array]:
     """Read RDMs.
 
     Parameters
@@ -34,8 +37,8 @@ def read_rdms(path: Path | str, select: Sequence[str] | None = None, pool: str =
     path
         The file.
     select
-        Names of its entries (keys of a ``.npz`` or ``.mat``, descriptors or numbers of RDMs in the others); all that
-        are RDMs when None.
+        Names of its entries (keys of a ``.npz`` or ``.mat``, descriptors or numbers of RDMs in the others), or entries
+        by the names they are to have; all that are RDMs when None.
     pool
         ``mean`` averages the RDMs of an entry that holds several (subjects, sessions), ``none`` keeps each.
 
@@ -50,34 +53,87 @@ def read_rdms(path: Path | str, select: Sequence[str] | None = None, pool: str =
         The file cannot be read or is a pickle; a name is not in it (the nearest is named); an RDM is not symmetric, has
         a diagonal other than 0, is not finite, or is of fewer than 3 stimuli; RDMs of different sizes.
     """
-    path = Path(path)
     if pool not in ("none", "mean"):
         raise InvalidArgument("pool", pool, "none or mean", ("none", "mean"))
+    found: dict[str, Array] = {}
+    for name, value in _selected(Path(path), select).items():
+        vectors = _vectors(name, value)
+        if pool == "mean":
+            vectors = vectors.mean(axis=0, keepdims=True)
+        found.update({name if len(vectors) == 1 else f"{name} {i}": v for i, v in enumerate(vectors)})
+    _refuse_sizes(found)
+    return found
+
+
+def read_subjects(path: Path | str, entry: str | None = None, sessions: int = 1) -> Array:
+    """Read an RDM a subject, the mean of the subject's sessions.
+
+    Parameters
+    ----------
+    entry
+        One that holds ``[n_subjects, n, n]`` or ``[n_subjects, n_sessions, n, n]`` or triangles ``[k, m]``; when None,
+        the file's only one, or each entry is a subject.
+    sessions
+        Of each subject, where RDMs follow each other without an axis for it.
+
+    Returns
+    -------
+    numpy.ndarray
+        Upper triangles ``[n_subjects, n_pairs]``.
+
+    Raises
+    ------
+    InvalidArgument
+        What :func:`read_rdms` refuses, or RDMs that cannot be shared out among subjects.
+    """
+    chosen = _selected(Path(path), None if entry is None else [entry])
+    shapes = [np.shape(value) for value in chosen.values()]
+    if len(chosen) > 1 and any(len(shape) > 2 for shape in shapes):
+        raise InvalidArgument("entry", entry, f"the one with an RDM a subject, of {list(chosen)}")
+    parts = {name: _vectors(name, value) for name, value in chosen.items()}
+    _refuse_sizes({name: vectors[0] for name, vectors in parts.items()})
+    vectors = np.concatenate(list(parts.values()))
+    of_axis = shapes[0][1] if len(shapes[0]) == 4 else None
+    if isinstance(sessions, bool) or not isinstance(sessions, int) or sessions < 1 or len(vectors) % sessions:
+        raise InvalidArgument("sessions", sessions, f"a divisor of the number of RDMs, {len(vectors)}")
+    if of_axis is not None and sessions not in (1, of_axis):
+        raise InvalidArgument("sessions", sessions, f"{of_axis}, as {next(iter(chosen))} has")
+    return np.asarray(vectors.reshape(-1, of_axis or sessions, vectors.shape[1]).mean(axis=1))
+
+
+def _selected(path: Path, select: Sequence[str] | Mapping[str, str] | None) -> dict[str, Any]:
+    if path.suffix.lower() in _PICKLES or _is_pickle(path):
+        allowed = "no pickle, which can run code when it is read; rsatoolbox writes HDF5: save(..., file_type='hdf5')"
+        raise InvalidArgument("rdm", str(path), allowed)
     if path.suffix.lower() not in _KNOWN:
-        raise InvalidArgument("rdm", str(path), f"a file of type {list(_KNOWN)}; pickles are not read", _KNOWN)
+        raise InvalidArgument("rdm", str(path), f"a file of type {list(_KNOWN)}")
     try:
         entries = _entries(path)
     except (OSError, ValueError, EOFError, NotImplementedError, KeyError, BadZipFile) as error:
         raise InvalidArgument("rdm", str(path), f"a readable file of RDMs ({error})") from None
     if select is None:
-        entries = {name: value for name, value in entries.items() if _may_be_rdms(value)}
+        chosen = {name: value for name, value in entries.items() if _may_be_rdms(value)}
     else:
-        for name in select:
-            if name not in entries:
-                raise InvalidArgument("rdm_select", name, f"one of {list(entries)}", entries)
-        entries = {name: entries[name] for name in select}
-    found: dict[str, Array] = {}
-    for name, value in entries.items():
-        vectors = _vectors(name, value)
-        if pool == "mean":
-            vectors = vectors.mean(axis=0, keepdims=True)
-        found.update({name if len(vectors) == 1 else f"{name} {i}": v for i, v in enumerate(vectors)})
-    if not found:
+        wanted = select if isinstance(select, Mapping) else {name: name for name in select}
+        refuse_unknown("entry", wanted.values(), entries, "one of")
+        chosen = {name: entries[entry] for name, entry in wanted.items()}
+    if not chosen:
         raise InvalidArgument("rdm", str(path), "a file with at least one RDM")
+    return chosen
+
+
+def _is_pickle(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == b"\x80"  # how a pickle of protocol 2 or later begins, and none of the known types
+    except OSError:
+        return False
+
+
+def _refuse_sizes(found: Mapping[str, Array]) -> None:
     sizes = {name: n_stimuli(len(vector)) for name, vector in found.items()}
     if len(set(sizes.values())) > 1:
         raise InvalidArgument("rdm", sizes, "RDMs of as many stimuli each; choose some by name")
-    return found
 
 
 def _entries(path: Path) -> dict[str, Any]:
@@ -130,6 +186,7 @@ def _may_be_rdms(value: Any) -> bool:
 
 
 def _vectors(name: str, value: Any) -> Array:
+    """Return the RDMs of an entry as upper triangles ``[k, n_pairs]``, the last of several leading axes fastest."""
     value = np.asarray(value)
     if value.dtype.kind not in "fiu":
         raise InvalidArgument(f"rdm {name}", str(value.dtype), "numbers")

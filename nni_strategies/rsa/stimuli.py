@@ -6,7 +6,7 @@ Kept as one file of unsigned bytes, known by its hash; how pixels become what a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nni_strategies.errors import InvalidArgument
+from nni_strategies.data_folder import data_folder
+from nni_strategies.errors import InvalidArgument, refuse_unknown
+from nni_strategies.rsa.datasets import dataset_images, names_dataset
 
 FEWEST = 3
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -109,9 +111,7 @@ class Stimuli:
         names = ("path", "sha256", *(f.name for f in fields(Transform)))
         if not isinstance(given, dict):
             raise InvalidArgument("stimuli", given, "an object with path and sha256")
-        for name in given:
-            if name not in names:
-                raise InvalidArgument("stimuli", name, f"fields {list(names)}", names)
+        refuse_unknown("stimuli", given, names)
         for name in ("path", "sha256"):
             if not isinstance(given.get(name), str):
                 raise InvalidArgument(f"stimuli.{name}", given.get(name), "a string")
@@ -131,13 +131,27 @@ class Stimuli:
             raise InvalidArgument("stimuli.path", self.path, f"the images the teacher saw (sha256 {self.sha256[:12]}…)")
         return images
 
+    def labels(self) -> npt.NDArray[np.int64] | None:
+        """Return the classes ``[n]`` of the images, where they were kept with them."""
+        if not self.path.endswith(".npz"):
+            return None
+        with np.load(self.path, allow_pickle=False) as file:
+            return file["labels"].astype(np.int64) if "labels" in file else None
+
     def load(self) -> torch.Tensor:
         """Return what a network takes, ``[n, channels, height, width]``."""
         return self.transform(self.pixels())
 
 
-def read_images(source: Path | str) -> npt.NDArray[np.uint8]:
-    """Read images from a ``.npz`` (key ``images``), a ``.npy`` or a folder of image files, by name.
+def read_images(source: Path | str, datasets: Path | None = None) -> npt.NDArray[np.uint8]:
+    """Read images from a ``.npz`` (key ``images``), a ``.npy``, a folder of image files (by name), or a data set.
+
+    Parameters
+    ----------
+    source
+        A file, a folder, or ``NAME:split[:n]``, see :mod:`.datasets`.
+    datasets
+        Where data sets are; the data folder when None.
 
     Returns
     -------
@@ -150,9 +164,11 @@ def read_images(source: Path | str) -> npt.NDArray[np.uint8]:
         There is nothing, it cannot be read, has another shape or type, or fewer than 3 images.
     """
     path = Path(source)
+    if not path.exists() and names_dataset(str(source)):
+        return as_images(_stacked(dataset_images(str(source), datasets if datasets is not None else data_folder())))
     try:
         if path.is_dir():
-            images = _read_folder(path)
+            images = _stacked(_folder_images(path))
         elif path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 if "images" not in file:
@@ -193,26 +209,41 @@ def images_hash(images: npt.NDArray[np.uint8]) -> str:
     return hashlib.sha256(str(images.shape).encode() + np.ascontiguousarray(images).tobytes()).hexdigest()
 
 
-def write_images(images: npt.NDArray[np.uint8], path: Path) -> str:
-    """Write a file that :func:`read_images` reads; return its hash."""
-    np.savez_compressed(path, images=images)
+def write_images(images: npt.NDArray[np.uint8], path: Path, labels: npt.NDArray[Any] | None = None) -> str:
+    """Write a file that :func:`read_images` reads, with the images' classes where they are known; return its hash.
+
+    Raises
+    ------
+    InvalidArgument
+        Classes that are no integers from 0, one an image.
+    """
+    if labels is not None and not (labels.shape == (len(images),) and labels.dtype.kind in "iu" and labels.min() >= 0):
+        what = f"{len(images)} integers from 0, one an image"
+        raise InvalidArgument("labels", [str(labels.dtype), *labels.shape], what)
+    known: dict[str, Any] = {} if labels is None else {"labels": labels.astype(np.int64)}
+    np.savez_compressed(path, images=images, **known)
     return images_hash(images)
 
 
-def _read_folder(path: Path) -> npt.NDArray[np.uint8]:
+def _folder_images(path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     from PIL import Image, UnidentifiedImageError
 
     files: Sequence[Path] = sorted(f for f in path.rglob("*") if f.suffix.lower() in _IMAGES)
-    images = []
+    if not files:
+        raise InvalidArgument("stimuli", str(path), f"a folder with image files, {list(_IMAGES)}")
     for file in files:
         try:
             with Image.open(file) as image:
-                images.append(np.asarray(image.convert("RGB")))
+                yield str(file), np.asarray(image.convert("RGB"))
         except UnidentifiedImageError:
             raise InvalidArgument("stimuli", str(file), "an image file") from None
-        if images[-1].shape != images[0].shape:
-            size = list(images[-1].shape[:2])
-            raise InvalidArgument("stimuli", str(file), f"images of one size, {list(images[0].shape[:2])}, not {size}")
-    if not images:
-        raise InvalidArgument("stimuli", str(path), f"a folder with image files, {list(_IMAGES)}")
+
+
+def _stacked(named: Iterator[tuple[str, npt.NDArray[Any]]]) -> npt.NDArray[Any]:
+    images: list[npt.NDArray[Any]] = []
+    for name, image in named:
+        if images and image.shape != images[0].shape:
+            sizes = f"{list(images[0].shape[:2])}, not {list(image.shape[:2])}"
+            raise InvalidArgument("stimuli", name, f"images of one size, {sizes}")
+        images.append(image)
     return np.stack(images)

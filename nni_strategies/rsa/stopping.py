@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nni_strategies.errors import InvalidArgument
+from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.rsa.history import Outcome
 
 
@@ -61,9 +61,7 @@ class StopRule:
         names = tuple(cls.__dataclass_fields__)
         if not isinstance(given, dict):
             raise InvalidArgument("stop", given, f"an object with {list(names)}, or null")
-        for name in given:
-            if name not in names:
-                raise InvalidArgument("stop", name, f"fields {list(names)}", names)
+        refuse_unknown("stop", given, names)
         return cls(**given)
 
     def stops(self, trial: str, step: int, value: float, earlier: Sequence[Outcome]) -> bool:

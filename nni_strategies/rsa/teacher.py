@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
-from nni_strategies.errors import InvalidArgument
+from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.rsa.rdm import n_stimuli
 from nni_strategies.rsa.similarity import METHODS, signature
 from nni_strategies.rsa.stimuli import FEWEST, Stimuli
@@ -85,23 +86,27 @@ class TeacherSpec:
             raise InvalidArgument("teacher", given, "an object with path, sha256, layers, method and stimuli")
         if given.get("format", FORMAT) != FORMAT:
             raise InvalidArgument("teacher.format", given["format"], f"{FORMAT}, which this version reads")
-        for name in given:
-            if name not in (*names, "format"):
-                raise InvalidArgument("teacher", name, f"fields {list(names)}", names)
+        refuse_unknown("teacher", given, (*names, "format"))
         for name in ("path", "sha256", "method"):
             if not isinstance(given.get(name), str):
                 raise InvalidArgument(f"teacher.{name}", given.get(name), "a string")
-        for name in ("layers", *(["group"] if given.get("group") is not None else [])):
-            if not isinstance(given.get(name), (list, tuple)):
-                raise InvalidArgument(f"teacher.{name}", given.get(name), "a list")
+        group, ceilings = given.get("group"), given.get("ceilings") or {}
+        if not isinstance(given.get("layers"), (list, tuple)):
+            raise InvalidArgument("teacher.layers", given.get("layers"), "a list")
+        if group is not None and not (isinstance(group, (list, tuple)) and all(isinstance(i, int) for i in group)):
+            raise InvalidArgument("teacher.group", group, "a list of whole numbers, or null")
+        try:
+            bounds = {str(name): (float(lower), float(upper)) for name, (lower, upper) in ceilings.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise InvalidArgument("teacher.ceilings", ceilings, "two numbers a layer, or null") from None
         return cls(
             given["path"],
             given["sha256"],
             tuple(given["layers"]),
             given["method"],
             Stimuli.from_json(given.get("stimuli")),
-            tuple(given["group"]) if given.get("group") is not None else None,
-            {k: (float(v[0]), float(v[1])) for k, v in given["ceilings"].items()} if given.get("ceilings") else None,
+            None if group is None else tuple(group),
+            bounds or None,
             str(given.get("source", "")),
         )
 
@@ -177,8 +182,11 @@ def load_teacher(source: Path | str | Mapping[str, Any] | TeacherSpec) -> Teache
             raise InvalidArgument("teacher.path", spec.path, f"the file it was built with (sha256 {spec.sha256[:12]}…)")
         with np.load(spec.path, allow_pickle=False) as file:
             arrays = {name: file[name].astype(np.float64) for name in file}
-    except OSError as error:
-        raise InvalidArgument("teacher.path", spec.path, f"a readable file ({error.strerror})") from None
+    except InvalidArgument:
+        raise
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidArgument("teacher.path", spec.path, f"a readable file ({reason})") from None
     rdms = arrays.get("rdm")
     if rdms is None or rdms.ndim != 2 or len(rdms) != len(spec.layers):
         raise InvalidArgument("teacher.layers", list(spec.layers), "as many names as the file has RDMs")

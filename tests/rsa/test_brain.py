@@ -7,6 +7,7 @@ import pytest
 
 from nni_strategies.rsa.ceiling import noise_ceiling
 from nni_strategies.rsa.rdm import rdm_from_features, upper
+from nni_strategies.rsa.rdm_files import read_subjects
 from nni_strategies.rsa.similarity import compare
 
 
@@ -36,6 +37,7 @@ def test_similarities_to_human_it(brain, what, pearson, spearman):
 
 
 @pytest.mark.parametrize(("method", "bounds"), [("spearman", (0.3723, 0.6657)), ("pearson", (0.3944, 0.6804))])
-def test_noise_ceilings_of_four_subjects(brain, method, bounds):
-    sessions = upper(brain["rdm_human_IT_subjects"].mean(axis=1))
-    assert noise_ceiling(sessions, method) == pytest.approx(bounds, abs=1e-3)
+def test_noise_ceilings_of_four_subjects(data, method, bounds):
+    subjects = read_subjects(data / "brain_92images" / "kriegeskorte2008_92.npz", "rdm_human_IT_subjects")
+    assert subjects.shape == (4, 4186)
+    assert noise_ceiling(subjects, method) == pytest.approx(bounds, abs=1e-3)

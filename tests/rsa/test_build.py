@@ -8,8 +8,10 @@ import torch
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.build import activation_teacher, keep_stimuli, mean_response, network_teacher, rdm_teacher
-from nni_strategies.rsa.rdm import rdm_from_features
+from nni_strategies.rsa import build_teacher
+from nni_strategies.rsa.build import activation_teacher, keep_stimuli, network_teacher, rdm_teacher
+from nni_strategies.rsa.rdm import rdm_from_features, square
+from nni_strategies.rsa.recordings import mean_response
 from nni_strategies.rsa.score import TeacherScorer
 from nni_strategies.rsa.stimuli import Transform
 from nni_strategies.rsa.teacher import load_teacher
@@ -104,14 +106,6 @@ def test_recordings_with_repetitions_and_gaps(tmp_path, stimuli):
     assert teacher.spec.ceilings["IT"][0] == pytest.approx(reached, abs=0.05)
 
 
-def test_missing_numbers_are_the_units_mean():
-    repeated = np.array([[[1.0, 2.0], [np.nan, 4.0], [3.0, np.nan]], [[3.0, 2.0], [np.nan, 6.0], [5.0, np.nan]]])
-    assert mean_response(repeated).tolist() == [[2.0, 2.0], [3.0, 5.0], [4.0, 3.5]]
-    repeated[:, :, 1] = np.nan
-    with pytest.raises(InvalidArgument, match="unit 1"):
-        mean_response(repeated, "IT")
-
-
 @pytest.mark.parametrize("shape", [(39, 5), (40,), (2, 39, 5), (1, 2, 40, 5)])
 def test_recordings_of_other_stimuli(tmp_path, stimuli, shape):
     with pytest.raises(InvalidArgument, match=r"activations IT = .*\[40, n_units\]"):
@@ -129,9 +123,10 @@ def test_rdms_of_other_stimuli(tmp_path, stimuli):
 def test_the_brain_as_a_teacher(tmp_path, data):
     file = data / "brain_92images" / "kriegeskorte2008_92.npz"
     stimuli = keep_stimuli(file, tmp_path, Transform(size=8, gray=True))
-    areas = ["rdm_monkey_IT", "rdm_human_IT"]
-    path = rdm_teacher(file, stimuli, tmp_path, select=areas, subjects="rdm_human_IT_subjects")
-    teacher = load_teacher(path)
+    areas = {"monkey_IT": "rdm_monkey_IT", "human_IT": "rdm_human_IT"}
+    subjects = {"human_IT": "rdm_human_IT_subjects"}
+    teacher = load_teacher(rdm_teacher(file, stimuli, tmp_path, select=areas, subjects=subjects))
+    assert teacher.spec.ceilings == {"human_IT": pytest.approx((0.3944, 0.6804), abs=1e-3)}  # none of the monkeys
     assert teacher.n == 92
     assert teacher.signatures[0] @ teacher.signatures[1] == pytest.approx(0.4912, abs=5e-4)
     result = TeacherScorer(teacher).score(network(0))
@@ -145,3 +140,81 @@ def test_conditions_of_several_images(tmp_path, stimuli):
     teacher = load_teacher(network_teacher(model, stimuli, tmp_path, group=group))
     assert teacher.n == 10
     assert TeacherScorer(teacher).score(model).tg == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("subjects", "message"),
+    [
+        ("each", "LAYER=ENTRY, the layer being one of .*'IT', 'V4'"),
+        ({"IIT": "each"}, "did you mean 'IT'"),
+        ({"IT": "eech"}, "did you mean 'each'"),
+        ({"IT": "small"}, "as many pairs as the layer's, 780, not 45"),
+        ({"IT": "V4"}, "at least two subjects"),
+    ],
+)
+def test_subjects_of_no_layer(tmp_path, stimuli, subjects, message):
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "r.npz", IT=rng.random(780), V4=rng.random(780), each=rng.random((3, 780)), small=np.ones(45))
+    with pytest.raises(InvalidArgument, match=message):
+        rdm_teacher(tmp_path / "r.npz", stimuli, tmp_path, select=["IT", "V4"], subjects=subjects)
+
+
+def test_one_function_builds_from_whatever_there_is(tmp_path, stimuli):
+    model, rng = network(3), np.random.default_rng(0)
+    responses = rng.normal(size=(40, 9))
+    np.savez(tmp_path / "areas.npz", IT=responses)
+    np.save(tmp_path / "rdm.npy", rdm_from_features(responses))
+    torch.save(model.state_dict(), tmp_path / "w.pt")
+
+    def rdms(**options):
+        return load_teacher(build_teacher(IMAGES, tmp_path / "t", **options)).rdms
+
+    own = load_teacher(network_teacher(model, stimuli, tmp_path)).rdms
+    assert np.array_equal(rdms(network=model), own)
+    assert np.array_equal(rdms(network="tests.rsa.networks:Net", weights=tmp_path / "w.pt"), own)
+    expected = rdm_from_features(responses)
+    for source in ({"IT": responses}, tmp_path / "areas.npz"):
+        assert rdms(activations=source)[0] == pytest.approx(expected, abs=1e-6)
+    assert rdms(rdm=tmp_path / "rdm.npy")[0] == pytest.approx(expected, abs=1e-6)
+    kept = load_teacher(build_teacher(stimuli, tmp_path / "kept", network=model))
+    assert kept.spec.stimuli == stimuli  # not written again
+    assert not (tmp_path / "kept" / "stimuli.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "one of network, rdm and activations"),
+        ({"network": "a:b", "rdm": "r.npy"}, r"\[\"network\", \"rdm\"\]"),
+        ({"rdm": "r.npy", "weights": "w.pt"}, "option = .*weights.*of a teacher from rdm"),
+        ({"network": "a:b", "layer": "late"}, "did you mean 'layers'"),
+        ({"activations": "a.npz", "pool": "mean"}, "of a teacher from activations"),
+        ({"network": "tests.rsa.networks:Net", "group": "nowhere"}, "group = .*nowhere"),
+    ],
+)
+def test_what_cannot_be_built_is_refused_before_anything_is_written(tmp_path, given, message):
+    with pytest.raises(InvalidArgument, match=message):
+        build_teacher(IMAGES, tmp_path / "t", **given)
+    assert not (tmp_path / "t").exists()
+
+
+def test_a_folder_that_is_none(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidArgument, match="a folder that can be written to"):
+        build_teacher(IMAGES, tmp_path / "file", network=network(3))
+
+
+def test_an_rdm_of_conditions_is_that_of_the_mean_responses(tmp_path, stimuli):
+    responses = np.random.default_rng(0).normal(size=(40, 9))
+    group = [9, 4, 7, 1] * 10
+    means = np.stack([responses[i::4].mean(axis=0) for i in range(4)])  # in the order of their first stimuli
+    expected = rdm_from_features(means)
+    built = load_teacher(build_teacher(stimuli, tmp_path, activations={"IT": responses}, group=group))
+    assert built.rdms[0] == pytest.approx(expected, abs=1e-6)
+    np.save(tmp_path / "rdm.npy", square(expected))
+    np.savetxt(tmp_path / "ids.txt", group, fmt="%d")
+    measured = build_teacher(stimuli, tmp_path, rdm=tmp_path / "rdm.npy", group=tmp_path / "ids.txt")
+    assert load_teacher(measured).rdms[0] == pytest.approx(expected, abs=1e-6)
+    assert load_teacher(measured).spec.group == built.spec.group
+    with pytest.raises(InvalidArgument, match="at least 3 different entries"):
+        build_teacher(stimuli, tmp_path, activations={"IT": responses}, group=[0, 1] * 20)

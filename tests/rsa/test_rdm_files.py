@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+
+import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
 from scipy.spatial.distance import squareform
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.rdm_files import read_rdms
+from nni_strategies.rsa.rdm_files import read_rdms, read_subjects
 
 pytestmark = pytest.mark.timeout(60)  # rsatoolbox takes seconds to import
 
@@ -103,8 +106,6 @@ def test_files_that_are_not_read(tmp_path):
     for name in ("pickle.npy", "torn.npz", "words.csv", "torn.mat", "torn.h5", "missing.npy"):
         with pytest.raises(InvalidArgument, match="a readable file of RDMs"):
             read_rdms(tmp_path / name)
-    with pytest.raises(InvalidArgument, match="pickles are not read"):
-        read_rdms(tmp_path / "rdms.pkl")
     np.savez(tmp_path / "r.npz", a=SQUARE, b=SQUARE[:5, :5])
     with pytest.raises(InvalidArgument, match="as many stimuli each"):
         read_rdms(tmp_path / "r.npz")
@@ -113,3 +114,65 @@ def test_files_that_are_not_read(tmp_path):
         read_rdms(tmp_path / "r.npz")
     with pytest.raises(InvalidArgument, match="did you mean 'mean'"):
         read_rdms(tmp_path / "r.npz", pool="means")
+
+
+def test_pickles_are_refused_whatever_their_name(tmp_path):
+    for name in ("rdms.pkl", "rdms.hdf5", "rdms.npy", "rdms"):
+        (tmp_path / name).write_bytes(pickle.dumps({"dissimilarities": SQUARE}))
+        with pytest.raises(InvalidArgument, match=r"no pickle.*save\(\.\.\., file_type='hdf5'\)"):
+            read_rdms(tmp_path / name)
+    with pytest.raises(InvalidArgument, match=r"a file of type .*'.tsv'"):
+        read_rdms(tmp_path / "rdms.txt")
+
+
+def test_rsatoolboxs_pickle_is_refused(tmp_path):
+    from rsatoolbox.rdm import RDMs
+
+    RDMs(VECTOR[None]).save(str(tmp_path / "r.pkl"), file_type="pkl")
+    (tmp_path / "r.pkl").rename(tmp_path / "r.h5")
+    with pytest.raises(InvalidArgument, match="no pickle"):
+        read_rdms(tmp_path / "r.h5")
+
+
+def test_entries_get_other_names(tmp_path):
+    np.savez(tmp_path / "r.npz", rdm_IT=SQUARE, rdm_V1=squareform(OTHER))
+    found = read_rdms(tmp_path / "r.npz", {"V1": "rdm_V1", "IT": "rdm_IT"})
+    assert list(found) == ["V1", "IT"]
+    assert np.array_equal(found["V1"], OTHER)
+
+
+SESSIONS = np.random.default_rng(2).random((3, 2, 45))  # of three subjects
+
+
+@pytest.mark.parametrize(("kind", "sessions"), [("axes", 1), ("axes", 2), ("rows", 2), ("entries", 2), ("hdf5", 2)])
+def test_sessions_are_averaged_before_subjects_are_compared(tmp_path, kind, sessions):
+    each = np.stack([squareform(vector) for vector in SESSIONS.reshape(6, 45)])
+    path = tmp_path / ("r.h5" if kind == "hdf5" else "r.npz")
+    if kind == "axes":
+        np.savez(path, IT=each.reshape(3, 2, 10, 10), other=np.zeros(7))
+    elif kind == "rows":
+        np.savez(path, IT=SESSIONS.reshape(6, 45))
+    elif kind == "entries":
+        np.savez(path, **{f"s{i}": rdm for i, rdm in enumerate(each)})
+    else:
+        with h5py.File(path, "w") as file:
+            file["dissimilarities"] = SESSIONS.reshape(6, 45)
+    assert read_subjects(path, sessions=sessions) == pytest.approx(SESSIONS.mean(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"entry": "IT", "sessions": 3}, "sessions = 3: 2, as IT has"),
+        ({"entry": "rows", "sessions": 4}, "a divisor of the number of RDMs, 6"),
+        ({"entry": "rows", "sessions": 0}, "a divisor"),
+        ({"entry": "row"}, "did you mean 'rows'"),
+        ({}, "the one with an RDM a subject"),
+    ],
+)
+def test_subjects_that_cannot_be_told_apart(tmp_path, options, message):
+    rows = SESSIONS.reshape(6, 45)
+    each = np.stack([squareform(vector) for vector in rows])
+    np.savez(tmp_path / "r.npz", IT=each.reshape(3, 2, 10, 10), rows=rows)
+    with pytest.raises(InvalidArgument, match=message):
+        read_subjects(tmp_path / "r.npz", **options)

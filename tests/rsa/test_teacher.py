@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -65,12 +66,24 @@ def test_what_was_changed_is_found_out(tmp_path, stimuli):
         ({"stimuli": "gone"}, "an object with path"),
         ({"sha256": "gone"}, "teacher.sha256"),
         ({"format": 2}, "this version reads"),
+        ({"group": ["a"] * 10}, "teacher.group = .*whole numbers"),
+        ({"group": 3}, "teacher.group"),
+        ({"ceilings": {"IT": [0.3]}}, "two numbers a layer"),
+        ({"ceilings": [0.3, 0.6]}, "two numbers a layer"),
         ({"group": [0, 1, 2]}, "as many groups as the RDM has conditions, 10"),
     ],
 )
 def test_bad_files_are_refused(tmp_path, stimuli, changes, message):
     with pytest.raises(InvalidArgument, match=message):
         load_teacher(edited(written(tmp_path, stimuli), **changes))
+
+
+def test_a_pickle_in_the_file_of_vectors_is_not_opened(tmp_path, stimuli):
+    path = written(tmp_path, stimuli)
+    np.savez(tmp_path / "teacher.npz", rdm=np.array([{"a": 1}], dtype=object))
+    sha256 = hashlib.sha256((tmp_path / "teacher.npz").read_bytes()).hexdigest()
+    with pytest.raises(InvalidArgument, match="a readable file"):
+        load_teacher(edited(path, sha256=sha256))
 
 
 def test_files_that_are_no_teachers(tmp_path):
