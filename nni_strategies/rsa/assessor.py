@@ -34,7 +34,7 @@ class TeacherGuidedAssessor(Assessor):  # type: ignore[misc]  # NNI has no types
     optimize_mode
         ``maximize`` or ``minimize``: of `key`, where that is ``default``; P and TG are always maximised.
     key
-        The entry of the reported dictionary that is looked at: ``default``, ``P``, ``TG``, ``TG/<layer>``, ….
+        The entry of the reported dictionary that is looked at: ``default``, ``P``, ``TG``, ``TG:<layer>``, ….
     start_step
         The first intermediate result, from 1, at which trials are stopped.
     quantile

@@ -6,30 +6,39 @@ evaluators, Lightning ones and plain ``nni.report_…`` calls alike.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import os
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nni.runtime.trial_command_channel import TrialCommandChannel
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.details import write_details
 from nni_strategies.rsa.history import History, Outcome
-from nni_strategies.rsa.judge import Judge
+from nni_strategies.rsa.judge import Judge, Signals
 from nni_strategies.rsa.score import ScoreResult, TeacherScorer
+from nni_strategies.rsa.signals import SHOWN, FreeSignals
 from nni_strategies.rsa.stopping import StopRule
 
 _logger = logging.getLogger(__name__)
 
-DETAILS = "rsa.json"  # in $NNI_OUTPUT_DIR: what matched what, for the report
+DIGITS = 7  # of likenesses and losses, after the point: what the web UI's columns can show
 
 
 class StopProxyTraining(BaseException):
     """The candidate was judged: training need not go on. No error; handlers of exceptions let it pass."""
+
+
+def layer_key(layer: str) -> str:
+    """Return the key of a teacher layer's likeness; NNI's web UI shows of a name what precedes its first slash."""
+    return f"TG:{layer}"
+
+
+def leave() -> None:
+    """End the training from within its report."""
+    raise StopProxyTraining
 
 
 class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no types
@@ -43,6 +52,10 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         How a candidate is judged.
     model
         Returns the candidate as it is now.
+    end
+        Ends the training once the candidate is judged.
+    losses
+        Returns what is known of losses beside what the trial reports, by the judge's keys.
     """
 
     def __init__(
@@ -53,9 +66,13 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         stop: StopRule | None,
         history: History,
         model: Callable[[], nn.Module],
+        end: Callable[[], None] = leave,
+        losses: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         self._inner = inner
         self._scorer, self._judge, self._stop, self._history, self._model = scorer, judge, stop, history, model
+        self._end = end
+        self._free, self._losses = FreeSignals(judge), losses
         self._trial = history.name_trial()
         self._step = 0
         self._last: ScoreResult | None = None
@@ -67,7 +84,7 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         return self._inner.receive_parameter()
 
     def send_metric(self, type: str, parameter_id: Any, trial_job_id: str, sequence: int, value: Any) -> None:
-        if self.ended:  # a second final result
+        if self.ended:  # a second final result, or what training that was told to stop still says
             return
         judge = self._judge
         final = type == "FINAL"
@@ -77,21 +94,24 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         stop_here = self._stop is not None and not final and self._step == self._stop.at
         if at_end or stop_here or (judge.every and self._step % judge.every == 0):
             self._score()
-        p, tg, weight = self._performance(value), self._tg(), judge.weight(self._history.judged())
-        merit = p + weight[0] * (tg - weight[1])
-        metric = self._combined(value, p, weight)
+        losses = dict(self._losses()) | (dict(value) if isinstance(value, Mapping) else {})
+        self._free.see(losses, final)
+        signals, earlier = self._signals(value, losses), self._history.judged()
+        merit = judge.merit(signals, earlier)
+        metric = self._metric(value, signals, merit, earlier)
         if not final:
             self._inner.send_metric("PERIODICAL", parameter_id, trial_job_id, sequence, metric)
             if stop_here and self._stop is not None:
                 at_end = at_end or self._stop.stops(self._trial, self._step, merit, self._history.read())
-        if math.isfinite(p):
-            self._history.add(Outcome(self._trial, self._step, p, tg, merit, at_end))
+        if math.isfinite(merit):
+            self._history.add(Outcome(self._trial, self._step, signals, merit, at_end))
         if at_end:
             self.ended = True
-            self._write_details()
+            if self._last is not None:
+                write_details(self._trial, self._scorer.teacher, self._last)
             self._inner.send_metric("FINAL", parameter_id, trial_job_id, 0, metric)
             if not final:
-                raise StopProxyTraining
+                self._end()
 
     def _score(self) -> None:
         try:
@@ -106,8 +126,12 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         if self._failed and self._judge.strict:
             raise RuntimeError("no layer of the candidate says anything about the stimuli")
 
-    def _tg(self) -> float:
-        return self._judge.tg_floor if self._last is None or self._failed else self._last.tg
+    def _signals(self, value: Any, losses: Mapping[str, Any]) -> dict[str, float]:
+        known = {"P": self._performance(value)}
+        if self._last is not None or self._failed:
+            known["TG"] = self._judge.tg_floor if self._last is None or self._failed else round(self._last.tg, DIGITS)
+        score = None if self._failed else self._last
+        return known | self._free.known(losses, score, self._model())
 
     def _performance(self, value: Any) -> float:
         try:
@@ -120,42 +144,25 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
             self._without_key = True
             return math.nan
 
-    def _combined(self, value: Any, p: float, weight: tuple[float, float]) -> Any:
-        judge, tg = self._judge, self._tg()
-        if not math.isfinite(p):  # whoever reads NaN elsewhere is to see it here too
+    def _metric(self, value: Any, signals: Signals, merit: float, earlier: Sequence[Signals] | None) -> Any:
+        judge = self._judge
+        if not math.isfinite(signals["P"]):  # whoever reads NaN elsewhere is to see it here too
             return value
-        default = judge.value(p, tg, weight)
+        default = judge.reported(merit)
         if judge.report == "scalar":
             return default
         own = {key: entry for key, entry in value.items() if key != "default"} if isinstance(value, dict) else {}
-        layers = self._last.per_layer if self._last is not None else {}
-        shown = {f"TG/{name}": layers.get(name, judge.tg_floor) for name in self._scorer.teacher.spec.layers}
+        found = self._last.per_layer if self._last is not None else {}
+        layers = {name: found.get(name, judge.tg_floor) for name in self._scorer.teacher.spec.layers}
         seconds = self._last.seconds if self._last is not None else 0.0
         return {
             **own,
             "default": default,
-            "P": p,
-            "TG": tg,
-            "alpha": weight[0],
+            "P": signals["P"],
+            "TG": signals.get("TG", judge.tg_floor),
+            "alpha": judge.shares(earlier).get("TG", (0.0, 0.0))[0],
             "tg_ok": int(self._last is not None and not self._failed),
             "tg_seconds": round(seconds, 4),
-            **shown,
+            **{layer_key(name): round(likeness, DIGITS) for name, likeness in layers.items()},
+            **{key: round(signals[name], DIGITS) for name, key in SHOWN.items() if name in signals},
         }
-
-    def _write_details(self) -> None:
-        folder = os.environ.get("NNI_OUTPUT_DIR")
-        if folder is None or self._last is None:
-            return
-        last = self._last
-        details = {
-            "trial": self._trial,
-            "teacher_layers": list(self._scorer.teacher.spec.layers),
-            "candidate_layers": list(last.candidate_layers),
-            "match": last.match,
-            "matrix": [[x if math.isfinite(x) else None for x in row] for row in last.matrix.tolist()],
-            "approximate": sorted(last.approximate),
-        }
-        try:
-            (Path(folder) / DETAILS).write_text(json.dumps(details))
-        except OSError as error:
-            _logger.warning("%s is not written: %s", DETAILS, error)

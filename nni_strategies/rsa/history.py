@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,18 +30,17 @@ class Outcome:
         NNI's id of it.
     step
         Number of the intermediate result, from 1.
-    p, tg
-        Performance, higher is better, and score.
+    signals
+        What was known of it, by name: see :mod:`.judge`.
     value
-        What was reported.
+        What it was worth, higher is better.
     judged
         Whether it was the trial's last word.
     """
 
     trial: str
     step: int
-    p: float
-    tg: float
+    signals: Mapping[str, float]
     value: float
     judged: bool = False
 
@@ -74,7 +75,7 @@ class History:
         try:
             file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             try:
-                os.write(file, (json.dumps(asdict(outcome)) + "\n").encode())
+                os.write(file, f"\n{json.dumps(asdict(outcome))}\n".encode())  # after a torn line too
             finally:
                 os.close(file)
         except OSError:
@@ -91,16 +92,22 @@ class History:
         found = []
         for line in lines:
             try:
-                found.append(Outcome(**json.loads(line)))
-            except (ValueError, TypeError):
+                outcome = Outcome(**json.loads(line))
+                if math.isfinite(outcome.signals["P"]) and math.isfinite(outcome.value):
+                    found.append(outcome)
+            except (ValueError, TypeError, LookupError):
                 continue
         return found
 
-    def judged(self) -> list[tuple[float, float]] | None:
-        """Return (P, TG) of the trials that were judged, in the order they ended; None where they are not seen."""
+    def judged(self) -> list[Mapping[str, float]] | None:
+        """Return the signals of the trials that were judged, in the order they ended; None where they are not seen."""
         if not self.shared:
             return None
-        return [(outcome.p, outcome.tg) for outcome in self.read() if outcome.judged]
+        ended: dict[str, Mapping[str, float]] = {}
+        for outcome in self.read():
+            if outcome.judged:  # a trial that was run again after a kill counts once
+                ended[outcome.trial] = outcome.signals
+        return list(ended.values())
 
 
 _of_engines: WeakKeyDictionary[Any, History] = WeakKeyDictionary()
@@ -118,7 +125,7 @@ def trial_history(channel: Any) -> History:
     """
     platform, system = os.environ.get("NNI_PLATFORM"), os.environ.get("NNI_SYS_DIR")
     if platform == "local" and system:
-        experiment = Path(system).parent.parent  # <experiment>/trials/<trial>
+        experiment = Path(system).parent.parent  # <experiment>/environments/local-env/trials/<trial>
         if experiment.is_dir() and os.access(experiment, os.W_OK):
             return History(experiment)
     engine = getattr(channel, "engine", None)

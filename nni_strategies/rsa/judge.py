@@ -1,9 +1,16 @@
-"""The value a trial reports: performance at a premature point, and how much the candidate resembles the teacher.
+"""The value a trial reports: what is known of a half-trained candidate, as one number.
+
+Signals: ``P`` (performance), ``TG`` (likeness to the teacher), and free ones: ``CE`` (validation cross-entropy),
+``TSE`` (sum of the training losses of all epochs so far), ``params`` (number of parameters), ``onehot`` (TG of a
+teacher that knows the stimuli's classes and nothing else).
 
 ``mode="paper"``: P + alpha TG [1808.01405]; the paper's alpha is not known to us, 1 is a guess.
-``mode="scaled"``: P + alpha (TG - mean TG), alpha = sd(P) / sd(TG), mean and spread those of the first ten trials, as
-TG of half-trained candidates often varies half as much as P and would hardly count. These ten report P alone, whose
-level is that of the later values. Where trials do not see each other (on other machines) it is the paper's sum.
+``mode="scaled"``: mean P + sum over the combined signals of sd(P) / sd(s) (s - mean s), of ``("P", "TG")`` that is
+P + alpha (TG - mean TG); means and deviations are those of the first ten trials, as TG of half-trained candidates often
+varies half as much as P and would hardly count. These ten report P alone, whose level is that of the later values.
+``mode="rank"``: the mean, over the signals, of the share of earlier trials that are worse. It needs no scale, but the
+same candidate is worth less the better those before it were, so it suits a final choice more than a long search.
+Where trials do not see each other (on other machines) the last two are the paper's sum.
 """
 
 from __future__ import annotations
@@ -17,7 +24,10 @@ import numpy as np
 
 from nni_strategies.errors import InvalidArgument
 
-MODES = ("scaled", "paper")
+Signals = Mapping[str, float]
+
+MODES = ("scaled", "rank", "paper")
+SIGNALS = {"P": 1.0, "TG": 1.0, "CE": -1.0, "TSE": -1.0, "params": 1.0, "onehot": 1.0}  # -1: lower is better
 SCALED_BY = 10  # trials whose spread sets the scale
 
 
@@ -28,7 +38,9 @@ class Judge:
     Parameters
     ----------
     mode
-        ``scaled`` or ``paper``.
+        ``scaled``, ``rank`` or ``paper``.
+    combine
+        Names of signals, all of one weight; one that a trial lacks is left out there.
     alpha
         Weight of TG in the paper's sum.
     proxy_epochs
@@ -37,6 +49,8 @@ class Judge:
         TG is computed at every so many intermediate results too; 0 at none.
     key
         The entry of a reported dictionary that is the performance.
+    ce_key, loss_key
+        Those that are the validation cross-entropy, and the mean training loss since the last intermediate result.
     minimize
         Whether lower performance is better (a loss).
     larger_reported
@@ -58,10 +72,13 @@ class Judge:
     """
 
     mode: str = "scaled"
+    combine: tuple[str, ...] = ("P", "TG")
     alpha: float = 1.0
     proxy_epochs: int | None = 2
     every: int = 0
     key: str = "default"
+    ce_key: str = "val_loss"
+    loss_key: str = "train_loss"
     minimize: bool = False
     larger_reported: bool = True
     scale: float = 1.0
@@ -73,6 +90,12 @@ class Judge:
         for name, allowed in (("mode", MODES), ("report", ("dict", "scalar"))):
             if getattr(self, name) not in allowed:
                 raise InvalidArgument(name, getattr(self, name), f"one of {list(allowed)}", allowed)
+        for name in self.combine:
+            if name not in SIGNALS:
+                raise InvalidArgument("combine", name, f"of {list(SIGNALS)}", SIGNALS)
+        if not self.combine or (self.mode == "paper" and set(self.combine) != {"P", "TG"}):
+            what = "P and TG in the paper's mode, else at least one signal"
+            raise InvalidArgument("combine", list(self.combine), what)
         for name in ("alpha", "scale", "tg_floor"):
             if not _finite(getattr(self, name)):
                 raise InvalidArgument(name, getattr(self, name), "a finite number")
@@ -103,26 +126,61 @@ class Judge:
             return math.nan
         return -value / self.scale if self.minimize else value
 
-    def weight(self, earlier: Sequence[tuple[float, float]] | None) -> tuple[float, float]:
-        """Return the weight of TG, and what is taken from TG first.
+    def merit(self, signals: Signals, earlier: Sequence[Signals] | None) -> float:
+        """Return what a candidate is worth, higher is better.
 
         Parameters
         ----------
+        signals
+            By name, in their own direction; P at least. NaN is as none.
         earlier
-            (P, TG) of earlier trials in the order they ended; None where they cannot be seen.
+            Those of earlier trials in the order they ended; None where they cannot be seen.
         """
-        if self.mode == "paper" or earlier is None:
-            return self.alpha, 0.0
-        if len(earlier) < SCALED_BY:
-            return 0.0, 0.0
-        p, tg = np.array(earlier[:SCALED_BY]).T
-        return (float(p.std() / tg.std()) if tg.std() > 1e-9 else 0.0), float(tg.mean())
+        if self.mode == "rank" and earlier is not None:
+            return self._rank(signals, earlier)
+        value = signals["P"]
+        shares = self.shares(earlier)
+        for name in shares:
+            weight, centre = shares[name]
+            if name != "P" and _known(signals, name):
+                value += weight * (SIGNALS[name] * signals[name] - centre)
+        if "P" in shares:  # it is not among the combined: its mean is the level
+            value += shares["P"][1] - signals["P"]
+        return value
 
-    def value(self, p: float, tg: float, weight: tuple[float, float]) -> float:
-        """Return what is reported as ``default``."""
-        combined = p + weight[0] * (tg - weight[1])
-        return combined if self.larger_reported else -combined * self.scale
+    def shares(self, earlier: Sequence[Signals] | None) -> dict[str, tuple[float, float]]:
+        """Return by signal its weight in the sum, and what is taken from it first; none of the first ten trials."""
+        if self.mode == "paper" or earlier is None:
+            return {"TG": (self.alpha, 0.0)}
+        if len(earlier) < SCALED_BY:
+            return {}
+        first = earlier[:SCALED_BY]
+        p = np.array([signals["P"] for signals in first])
+        found = {} if "P" in self.combine else {"P": (0.0, float(p.mean()))}
+        for name in self.combine:
+            values = SIGNALS[name] * np.array([signals[name] for signals in first if _known(signals, name)])
+            if name != "P" and len(values) > 1 and values.std() > 1e-9:
+                found[name] = (float(p.std() / values.std()), float(values.mean()))
+        return found
+
+    def _rank(self, signals: Signals, earlier: Sequence[Signals]) -> float:
+        shares = []
+        for name in self.combine:
+            if not _known(signals, name):
+                continue
+            mine, sign = SIGNALS[name] * signals[name], SIGNALS[name]
+            others = np.array([sign * before[name] for before in earlier if _known(before, name)])
+            shares.append(((others < mine).sum() + (others == mine).sum() / 2 + 0.5) / (len(others) + 1))
+        return float(np.mean(shares)) if shares else 0.5
+
+    def reported(self, merit: float) -> float:
+        """Return what is reported as ``default``, in the direction and units of the experiment."""
+        return merit if self.larger_reported else -merit * self.scale
 
 
 def _finite(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _known(signals: Signals, name: str) -> bool:
+    return math.isfinite(signals.get(name, math.nan))

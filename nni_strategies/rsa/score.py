@@ -7,9 +7,10 @@ For every teacher layer t the best match over the candidate's layers, TG = sum_t
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.classes import StimulusClasses
 from nni_strategies.rsa.layers import MAX_LAYERS, discover_layers
 from nni_strategies.rsa.rdm import correlation_rdm, dead_rows, is_informative
 from nni_strategies.rsa.similarity import gram_signature
@@ -89,6 +91,10 @@ class ScoreResult:
         It took.
     approximate
         Layers of which only a sample of units was looked at.
+    onehot
+        The TG of a teacher that knows the stimuli's classes and nothing else; NaN where they are not known.
+    cross_entropy
+        Of a classifier on the stimuli; NaN likewise.
     """
 
     tg: float
@@ -99,6 +105,8 @@ class ScoreResult:
     rdms: Array
     seconds: float
     approximate: frozenset[str] = field(default_factory=frozenset)
+    onehot: float = math.nan
+    cross_entropy: float = math.nan
 
 
 class TeacherScorer:
@@ -130,6 +138,7 @@ class TeacherScorer:
         if len(self.stimuli) != shown:
             raise InvalidArgument("stimuli", len(self.stimuli), f"as many as the teacher saw, {shown}")
         self._group = None if group is None else np.array(group)
+        self._classes = StimulusClasses.of(teacher.spec) if stimuli is None else None
         weights = self.options.layer_weights or (1.0,) * len(teacher.spec.layers)
         if len(weights) != len(teacher.spec.layers):
             raise InvalidArgument("layer_weights", list(weights), f"one for each of {list(teacher.spec.layers)}")
@@ -161,7 +170,12 @@ class TeacherScorer:
             signatures.append(gram_signature(sums, self.teacher.spec.method))
         matrix = self.teacher.signatures @ np.stack(signatures).T
         matrix[:, ~np.array(informative)] = -np.inf
-        return self._result(matrix, names, np.stack(rdms), time.perf_counter() - start, made.approximate)
+        result = self._result(matrix, names, np.stack(rdms), time.perf_counter() - start, made.approximate)
+        if self._classes is None or not result.match:
+            return result
+        alike = np.stack(signatures)[np.array(informative)] @ self._classes.signature
+        entropy = self._classes.cross_entropy(model, self.stimuli)
+        return replace(result, onehot=float(alike.max()), cross_entropy=entropy)
 
     def _result(
         self, matrix: Array, names: tuple[str, ...], rdms: Array, seconds: float, approximate: set[str]

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -20,12 +20,14 @@ from nni.runtime.trial_command_channel import get_default_trial_command_channel,
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.channel import StopProxyTraining, TeacherChannel
+from nni_strategies.rsa.channel import StopProxyTraining, TeacherChannel, leave
 from nni_strategies.rsa.history import History, trial_history
 from nni_strategies.rsa.judge import Judge
 from nni_strategies.rsa.score import ScoreOptions, TeacherScorer
 from nni_strategies.rsa.stopping import StopRule
 from nni_strategies.rsa.teacher import Teacher, TeacherSpec, load_teacher, read_spec
+
+STOP_MODES = ("raise", "flag")
 
 _teachers: dict[str, Teacher] = {}  # by specification: a process scores many candidates
 
@@ -39,6 +41,9 @@ class Guide:
         The JSON file, what is in it, or its specification.
     stop
         See :class:`~nni_strategies.rsa.stopping.StopRule`, as a dictionary too; None never stops below a quantile.
+    stop_mode
+        How training ends once a candidate is judged. ``raise``: its report does not return, which leaves the attached
+        block. ``flag``: it is told to (`end` of :meth:`attach`), and what it reports until then is dropped.
     history
         Where earlier trials are looked up; that of this trial's experiment when None.
     options
@@ -55,6 +60,7 @@ class Guide:
         teacher: Path | str | Mapping[str, Any] | TeacherSpec,
         *,
         stop: StopRule | Mapping[str, Any] | None = None,
+        stop_mode: str = "raise",
         history: History | None = None,
         **options: Any,
     ) -> None:
@@ -62,10 +68,14 @@ class Guide:
         for name in options:
             if name not in judged | looked:
                 raise InvalidArgument("option", name, f"one of {sorted(judged | looked)}", judged | looked)
-        self.judge = Judge(**{k: v for k, v in options.items() if k in judged})
-        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items() if k in looked}
+        if stop_mode not in STOP_MODES:
+            raise InvalidArgument("stop_mode", stop_mode, f"one of {list(STOP_MODES)}", STOP_MODES)
+        self.stop_mode = stop_mode
+        given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in options.items()}
+        self.judge = Judge(**{name: value for name, value in given.items() if name in judged})
+        options_of_score = {name: value for name, value in given.items() if name in looked}
         self.stop = StopRule.from_json(stop)
-        self.scorer = TeacherScorer(_cached(read_spec(teacher)), ScoreOptions(**given))
+        self.scorer = TeacherScorer(_cached(read_spec(teacher)), ScoreOptions(**options_of_score))
         self._history = history
         self._model: nn.Module | None = None
 
@@ -79,12 +89,28 @@ class Guide:
         self._model = model
 
     @contextmanager
-    def attach(self, model: nn.Module) -> Iterator[TeacherChannel]:
-        """Judge what is reported within it; at the end of the proxy training the block is left early, without error."""
+    def attach(
+        self,
+        model: nn.Module,
+        end: Callable[[], None] = lambda: None,
+        losses: Callable[[], Mapping[str, float]] = dict,
+    ) -> Iterator[TeacherChannel]:
+        """Judge what is reported within it; at the end of the proxy training the block is left early, without error.
+
+        Parameters
+        ----------
+        model
+            The candidate.
+        end
+            With ``stop_mode="flag"``, tells the training to stop; one that looks at the channel's `ended` needs none.
+        losses
+            Returns losses that are known beside those in the reports, by the judge's keys.
+        """
         self.set_model(model)
         inner = get_default_trial_command_channel()
         history = self._history if self._history is not None else trial_history(inner)
-        channel = TeacherChannel(inner, self.scorer, self.judge, self.stop, history, self._candidate)
+        ends = end if self.stop_mode == "flag" else leave
+        channel = TeacherChannel(inner, self.scorer, self.judge, self.stop, history, self._candidate, ends, losses)
         set_default_trial_command_channel(channel)
         try:
             yield channel

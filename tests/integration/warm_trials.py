@@ -1,6 +1,6 @@
 """Trials of Python programs without the start of Python: a server has imported what they need, and forks for each.
 
-    python warm_trials.py serve SOCKET                  once
+    python warm_trials.py serve SOCKET [MODULE …]       once; with more modules that the trials need
     python -SE warm_trials.py run SOCKET -m MODULE …    as the start of a trial command, for `python -m MODULE …`
 
 From the module on a trial is what it always is, with its own environment, folder, output and exit code. Nothing of
@@ -15,7 +15,7 @@ import sys
 PRELOADED = ("torch", "scipy.stats", "pandas", "json_tricks")  # most of a NAS trial's start
 
 
-def serve(path: str) -> None:
+def serve(path: str, *modules: str) -> None:
     """Fork for every trial that comes to the socket, until this process is killed."""
     import importlib
     import runpy
@@ -49,7 +49,7 @@ def serve(path: str) -> None:
         request_queue_size = 50
 
     with Server(path, Trial) as server:  # from here on trials may come, and wait
-        for name in PRELOADED:
+        for name in (*PRELOADED, *modules):
             importlib.import_module(name)
         server.serve_forever()
 
@@ -66,6 +66,6 @@ def run(path: str, *arguments: str) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
-        serve(sys.argv[2])
+        serve(*sys.argv[2:])
     else:
         sys.exit(run(*sys.argv[2:]))

@@ -13,30 +13,54 @@ from nni_strategies.rsa.history import FILE, History, Outcome, trial_history
 from nni_strategies.rsa.judge import Judge
 from nni_strategies.rsa.stopping import StopRule
 
-EARLIER = [(0.1 * i, 0.5 + 0.02 * i) for i in range(12)]
+EARLIER = [{"P": 0.1 * i, "TG": 0.5 + 0.02 * i, "CE": 3.0 - 0.4 * i} for i in range(12)]
 
 
 def test_the_papers_sum():
     judge = Judge(mode="paper", alpha=2.0)
     assert judge.performance({"default": 0.8, "loss": 3.0}) == 0.8
-    assert judge.value(0.8, 0.25, judge.weight(EARLIER)) == pytest.approx(1.3)
+    assert judge.merit({"P": 0.8, "TG": 0.25, "CE": 9.0}, EARLIER) == pytest.approx(1.3)
+    assert judge.merit({"P": 0.8}, EARLIER) == 0.8  # TG is not known yet
 
 
 def test_the_scale_is_that_of_the_first_ten():
     judge = Judge(alpha=3.0)
-    assert judge.weight(None) == (3.0, 0.0)  # trials that do not see each other: the paper's sum
-    assert judge.weight(EARLIER[:9]) == (0.0, 0.0)
-    assert judge.weight(EARLIER) == judge.weight(EARLIER[:10]) == pytest.approx((5.0, 0.59))
-    assert judge.weight([(p, 0.5) for p, _ in EARLIER]) == (0.0, 0.5)
-    assert judge.value(0.4, 0.6, (5.0, 0.59)) == pytest.approx(0.45)
+    assert judge.shares(None) == {"TG": (3.0, 0.0)}  # trials that do not see each other: the paper's sum
+    assert judge.shares(EARLIER[:9]) == {}
+    assert judge.merit({"P": 0.4, "TG": 0.6}, EARLIER[:9]) == 0.4
+    assert judge.shares(EARLIER)["TG"] == judge.shares(EARLIER[:10])["TG"] == pytest.approx((5.0, 0.59))
+    assert judge.shares([known | {"TG": 0.5} for known in EARLIER]) == {}
+    assert judge.merit({"P": 0.4, "TG": 0.6}, EARLIER) == pytest.approx(0.45)
+
+
+def test_other_signals_count_as_much_as_p():
+    all_three = Judge(combine=("P", "TG", "CE"))
+    weight, centre = all_three.shares(EARLIER)["CE"]
+    assert (weight, centre) == pytest.approx((0.25, -1.2))  # lower is better: the mean of -CE
+    assert all_three.merit({"P": 0.4, "TG": 0.6, "CE": 1.0}, EARLIER) == pytest.approx(0.45 + 0.25 * 0.2)
+    assert all_three.merit({"P": 0.4, "TG": 0.6, "CE": math.nan}, EARLIER) == pytest.approx(0.45)
+    alone = Judge(combine=("CE",))
+    assert alone.merit({"P": 0.4, "CE": 1.0}, EARLIER) == pytest.approx(0.45 + 0.25 * 0.2)  # about the mean of P
+    assert alone.merit({"P": 0.4, "CE": 1.0}, EARLIER[:3]) == 0.4
+
+
+def test_shares_of_earlier_trials_that_are_worse():
+    judge = Judge(mode="rank", combine=("P", "CE"))
+    assert judge.merit({"P": 0.4}, []) == 0.5
+    # P: five of 12 are worse; CE: of 3.0, 2.6, ... -1.4 five are higher than 1.0, one is equal
+    expected = ((4 + 0.5 + 0.5) / 13 + (5 + 0.5 + 0.5) / 13) / 2
+    assert judge.merit({"P": 0.4, "CE": 3.0 - 0.4 * 5}, EARLIER) == pytest.approx(expected)
+    best, worst = (judge.merit({"P": p, "CE": -p}, EARLIER) for p in (9.0, -9.0))
+    assert (best, worst) == pytest.approx((12.5 / 13, 0.5 / 13))
+    assert Judge(mode="rank").merit({"P": 0.4, "TG": 0.25}, None) == pytest.approx(0.65)  # trials do not see each other
 
 
 def test_a_loss_is_turned_round_and_back():
     judge = Judge(mode="paper", minimize=True, scale=10.0, larger_reported=False, key="loss")
     p = judge.performance({"loss": 4.0})
     assert p == -0.4
-    assert judge.value(p, 0.25, (1.0, 0.0)) == pytest.approx(4.0 - 10.0 * 0.25)
-    assert Judge(minimize=True).value(-0.4, 0.25, (1.0, 0.0)) == pytest.approx(-0.15)
+    assert judge.reported(judge.merit({"P": p, "TG": 0.25}, None)) == pytest.approx(4.0 - 10.0 * 0.25)
+    assert Judge(minimize=True).reported(-0.15) == -0.15
 
 
 @pytest.mark.parametrize("metric", [None, "bad", math.nan, [1, 2]])
@@ -49,6 +73,9 @@ def test_what_is_no_number_is_none(metric):
     [
         ({"mode": "papers"}, "did you mean 'paper'"),
         ({"report": "list"}, "report"),
+        ({"combine": ("P", "TGS")}, "did you mean 'TG'"),
+        ({"combine": ()}, "at least one signal"),
+        ({"mode": "paper", "combine": ("P", "CE")}, "P and TG in the paper's mode"),
         ({"alpha": math.nan}, "alpha"),
         ({"scale": 0}, "scale = 0: a positive"),
         ({"proxy_epochs": 0}, "proxy_epochs"),
@@ -63,7 +90,7 @@ def test_bad_options_are_refused(options, message):
 
 
 def outcomes(values, step=1):
-    return [Outcome(f"t{i}", step, v, 0.0, v) for i, v in enumerate(values)]
+    return [Outcome(f"t{i}", step, {"P": v}, v) for i, v in enumerate(values)]
 
 
 def test_below_the_quantile_stops():
@@ -95,14 +122,18 @@ def test_bad_rules_are_refused(given, message):
 
 def test_trials_of_a_folder_see_each_other(tmp_path):
     first, second = History(tmp_path), History(tmp_path)
-    first.add(Outcome("a", 1, 0.5, 0.4, 0.9))
-    second.add(Outcome("b", 1, 0.6, 0.3, 0.9, judged=True))
+    first.add(Outcome("a", 1, {"P": 0.5, "TG": 0.4}, 0.9))
+    second.add(Outcome("b", 1, {"P": 0.6, "TG": 0.3}, 0.9, judged=True))
     with open(tmp_path / FILE, "a") as file:
+        file.write('{"trial": "c", "step": 1, "signals": {"TG": 0.1}, "value": 0.1, "judged": true}\n')
+        file.write('{"trial": "d", "step": 1, "signals": 3, "value": 0.1, "judged": true}\n[]\n')
         file.write('{"trial": "torn", "st')
     assert [outcome.trial for outcome in first.read()] == ["a", "b"]
-    assert second.judged() == [(0.6, 0.3)]
+    assert second.judged() == [{"P": 0.6, "TG": 0.3}]
+    second.add(Outcome("b", 1, {"P": 0.7, "TG": 0.3}, 0.9, judged=True))  # run again after a kill
+    assert second.judged() == [{"P": 0.7, "TG": 0.3}]
     gone = History(tmp_path / "gone")
-    gone.add(Outcome("a", 1, 0.5, 0.4, 0.9))
+    gone.add(Outcome("a", 1, {"P": 0.5, "TG": 0.4}, 0.9))
     assert len(gone.read()) == 1
 
 
@@ -122,7 +153,7 @@ def test_which_trials_share_a_history(tmp_path, monkeypatch):
     for name, value in (("NNI_PLATFORM", "local"), ("NNI_SYS_DIR", str(folder)), ("NNI_TRIAL_JOB_ID", "abc")):
         monkeypatch.setenv(name, value)
     shared = trial_history(channels[0])
-    shared.add(Outcome("a", 1, 0.5, 0.4, 0.9))
+    shared.add(Outcome("a", 1, {"P": 0.5, "TG": 0.4}, 0.9))
     assert (tmp_path / "experiment" / FILE).is_file()
     assert shared.name_trial() == "abc"
     monkeypatch.setenv("NNI_PLATFORM", "remote")

@@ -15,7 +15,8 @@ from nni.runtime.trial_command_channel import (
 )
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.channel import DETAILS, StopProxyTraining
+from nni_strategies.rsa.channel import StopProxyTraining
+from nni_strategies.rsa.details import DETAILS
 from nni_strategies.rsa.history import History, Outcome
 from nni_strategies.rsa.score import TeacherScorer
 from nni_strategies.rsa.trial import Guide
@@ -75,11 +76,24 @@ def test_judged_after_two_epochs_and_no_further(teacher, nni_sees):
     assert final["default"] == pytest.approx(0.1 + 0.5 * tg)
     assert (final["P"], final["alpha"], final["tg_ok"]) == (0.1, 0.5, 1)
     assert final["TG"] == pytest.approx(tg)
-    assert [final[f"TG/{name}"] for name in LAYERS] == pytest.approx(list(guide.scorer.score(model).per_layer.values()))
+    assert [final[f"TG:{name}"] for name in LAYERS] == pytest.approx(list(guide.scorer.score(model).per_layer.values()))
     assert nni_sees[1][2] == final
     assert set(nni_sees[0][2]) == set(final)
     assert "loss" in final
     json.dumps([value for _, _, value in nni_sees], allow_nan=False)
+
+
+def test_training_can_be_told_to_stop_instead(teacher, nni_sees):
+    told, seen = [], []
+    with Guide(teacher, stop_mode="flag").attach(network(1), lambda: told.append(len(nni_sees))):
+        train(network(2), seen=seen)  # which does not listen
+    assert told == [3]
+    assert seen == [0, 1, 2, 3, 4]
+    assert [kind for kind, _, _ in nni_sees] == ["PERIODICAL", "PERIODICAL", "FINAL"]  # the rest is dropped
+    with Guide(teacher, stop_mode="flag", proxy_epochs=1).attach(network(1)) as channel:
+        assert not channel.ended
+        nni.report_intermediate_result(0.5)
+        assert channel.ended  # what a loop may look at
 
 
 def test_trained_to_the_end_it_is_judged_there(teacher, nni_sees):
@@ -148,7 +162,7 @@ def test_the_copy_that_is_trained_can_be_named(teacher, nni_sees):
 def test_the_worst_at_the_first_epoch_stop_there(teacher, nni_sees):
     history = History()
     for i in range(10):
-        history.add(Outcome(f"t{i}", 1, 0.5 + 0.01 * i, 0.5, 10.0 + i))
+        history.add(Outcome(f"t{i}", 1, {"P": 0.5 + 0.01 * i, "TG": 0.5}, 10.0 + i))
     with Guide(teacher, stop={"at": 1}, history=history).attach(network(1)):
         train(network(2))
     assert [kind for kind, _, _ in nni_sees] == ["PERIODICAL", "FINAL"]
@@ -158,7 +172,7 @@ def test_the_worst_at_the_first_epoch_stop_there(teacher, nni_sees):
 def test_the_scale_comes_from_earlier_trials(teacher, nni_sees):
     history = History()
     for i in range(10):
-        history.add(Outcome(f"t{i}", 2, 0.1 * i, 0.5 + 0.01 * i, 0.0, judged=True))
+        history.add(Outcome(f"t{i}", 2, {"P": 0.1 * i, "TG": 0.5 + 0.01 * i}, 0.0, judged=True))
     with Guide(teacher, history=history).attach(network(1)):
         nni.report_final_result(0.5)
     value = nni_sees[0][2]
