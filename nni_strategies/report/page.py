@@ -13,8 +13,11 @@ from nni_strategies.report.costs import against_cost, cost_names
 from nni_strategies.report.curves import learning_curves, progress, timeline
 from nni_strategies.report.effects import effect_figure, effects
 from nni_strategies.report.figures import duration, number
+from nni_strategies.report.rdm_pictures import details_sections
 from nni_strategies.report.records import ExperimentRecord
 from nni_strategies.report.summary import footer, head, numbers
+from nni_strategies.report.teacher import teacher_sections
+from nni_strategies.report.teacher_files import TeacherDetails
 from nni_strategies.report.tree import tree_figure, tree_nodes
 
 _MOST_EFFECTS = 24
@@ -41,7 +44,12 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def render_page(experiment: ExperimentRecord, tree: dict[str, Any] | None = None, notes: Sequence[str] = ()) -> str:
+def render_page(
+    experiment: ExperimentRecord,
+    tree: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
+    details: TeacherDetails | None = None,
+) -> str:
     """Return the page.
 
     Parameters
@@ -52,6 +60,8 @@ def render_page(experiment: ExperimentRecord, tree: dict[str, Any] | None = None
         The searcher's tree as nested ``{size, visits, mean, split, children}``; its section is left out when None.
     notes
         What could not be shown, and why.
+    details
+        How the layers of a candidate resemble a teacher's.
     """
     parts = [head(experiment), numbers(experiment)]
     parts += [f'<section class="warning"><p>{escape(note)}</p></section>' for note in notes]
@@ -60,6 +70,7 @@ def render_page(experiment: ExperimentRecord, tree: dict[str, Any] | None = None
             _progress(experiment),
             architectures(experiment),
             _costs(experiment),
+            *_teacher(experiment, details),
             _effects(experiment),
             _curves(experiment),
             _timeline(experiment),
@@ -111,6 +122,14 @@ def _costs(experiment: ExperimentRecord) -> str:
     lead += " No trial beats one on the Pareto front in both respects."
     drawn = "".join(html.figure(against_cost(experiment, name), f"metric against {name}") for name in names)
     return html.section("cost", "Metric against cost", lead, f'<div class="pair">{drawn}</div>')
+
+
+def _teacher(experiment: ExperimentRecord, details: TeacherDetails | None) -> list[str]:
+    sections = teacher_sections(experiment)
+    if sections and details is None:
+        lead = "Not shown: no trial left its files here. Trials on other machines keep theirs."
+        return [*sections, html.section("layers", "Which layers match", lead)]
+    return [*sections, *details_sections(details)]
 
 
 def _effects(experiment: ExperimentRecord) -> str:

@@ -48,6 +48,8 @@ class TrialRecord:
         Seconds since the epoch; None where unknown.
     intermediates
         ``default`` of what it reported on the way.
+    steps
+        All of what it reported on the way, a mapping a report; empty where there was no number.
     """
 
     id: int
@@ -62,6 +64,7 @@ class TrialRecord:
     started: float | None = None
     ended: float | None = None
     intermediates: tuple[float, ...] = ()
+    steps: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,8 @@ class ExperimentRecord:
         The journal; empty without one.
     journal
         Its file; None without one.
+    directory
+        The experiment's own folder; None where unknown.
     """
 
     id: str
@@ -110,6 +115,7 @@ class ExperimentRecord:
     code_directory: Path | None = None
     events: Sequence[Event] = ()
     journal: Path | None = None
+    directory: Path | None = None
 
     @property
     def finished(self) -> list[TrialRecord]:
@@ -170,6 +176,7 @@ def combine(files: ExperimentFiles, events: Sequence[Event], history: History) -
         code_directory=Path(profile["trialCodeDirectory"]) if profile.get("trialCodeDirectory") else None,
         events=events,
         journal=files.journal,
+        directory=files.directory,
     )
 
 
@@ -232,6 +239,7 @@ def _with_job(trial: TrialRecord, job: Job) -> TrialRecord:
         started=job.started if job.started is not None else trial.started,
         ended=job.ended if job.ended is not None else trial.ended,
         intermediates=_values(job.intermediates) or trial.intermediates,
+        steps=_steps(job.intermediates) or trial.steps,
         status=_lost(job) if failed else trial.status,
         failure=f"NNI: {job.status}" if failed else trial.failure,
     )
@@ -260,6 +268,7 @@ def _history_trials(history: History) -> list[TrialRecord]:
                 started=job.started,
                 ended=job.ended,
                 intermediates=_values(job.intermediates),
+                steps=_steps(job.intermediates),
             )
         )
     return trials
@@ -268,3 +277,7 @@ def _history_trials(history: History) -> list[TrialRecord]:
 def _values(metrics: Iterable[Any]) -> tuple[float, ...]:
     outcomes = [read_metric(metric) for metric in metrics]
     return tuple(outcome.value for outcome in outcomes if outcome.value is not None)
+
+
+def _steps(metrics: Iterable[Any]) -> tuple[Mapping[str, Any], ...]:
+    return tuple(read_metric(metric).metrics for metric in metrics)

@@ -13,6 +13,7 @@ from nni_strategies.report.best import model_class, write_atomically, write_best
 from nni_strategies.report.locate import locate
 from nni_strategies.report.page import render_page
 from nni_strategies.report.records import ExperimentRecord, read_experiment
+from nni_strategies.report.teacher_files import find_details
 from nni_strategies.report.tree import replayed_tree
 from nni_strategies.search.searcher import Searcher
 from nni_strategies.space.from_json import space_from_json
@@ -93,7 +94,8 @@ def _write(experiment: ExperimentRecord, folder: Path, searchers: Mapping[str, t
             best = [folder / "best.json"]
             notes.append(f"best.py was not written: {error}")
     tree = _tree(experiment, searchers, notes)
-    page = write_atomically(folder / "report.html", render_page(experiment, tree, notes))
+    text = render_page(experiment, tree, notes, find_details(experiment))
+    page = write_atomically(folder / "report.html", text)
     return Report(experiment, page, tuple(best), tuple(notes))
 
 

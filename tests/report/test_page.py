@@ -46,7 +46,7 @@ class Page(HTMLParser):
         self._json = named.get("type") == "application/json"
         if tag == "section" and named.get("id"):
             self.sections.append(str(named["id"]))
-        if tag not in ("meta", "br"):
+        if tag not in ("meta", "br", "img"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
