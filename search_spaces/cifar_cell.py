@@ -1,4 +1,4 @@
-"""The cells of :mod:`.digits_cell` in a network for small colour images: three stages, as in NAS-Bench-201, one cell each.
+"""The cells of :mod:`.digits_cell` in a network for small colour images: three stages, one cell each.
 
 NAS-Bench-201 has five cells a stage, 16 channels and 32x32 pixels; with one cell, 8 channels and 16x16 pixels a network
 of the space learns 4,000 images for an epoch in a second or two of one core.

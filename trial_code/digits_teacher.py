@@ -15,7 +15,7 @@ import torch
 from nni_strategies.rsa.build import keep_stimuli, network_teacher
 from search_spaces.digits_cell import LABELS, DigitsNet
 from trial_code.digits_training import accuracy, train
-from trial_code.noisy_digits import Part, noisy_digits, stimuli
+from trial_code.noisy_digits import Part, noisy_digits, stimuli, stimuli_rows
 
 CHANNELS = 16
 EPOCHS = 15
@@ -45,7 +45,8 @@ def teacher_file(folder: Path | None = None) -> Path:
             data = noisy_digits()
             network = teacher_network(data)
             print(f"teacher: test accuracy {accuracy(network, data[2]):.3f}", flush=True)
-            network_teacher(network, keep_stimuli(stimuli(data[1]), folder), folder)
+            kept = keep_stimuli(stimuli(data[1]), folder, labels=data[1].labels[stimuli_rows(data[1])])
+            network_teacher(network, kept, folder)
     return folder / "teacher.json"
 
 

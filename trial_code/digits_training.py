@@ -65,3 +65,10 @@ def accuracy(network: nn.Module, part: Part) -> float:
     network.eval()
     chosen = network(torch.from_numpy(part.images)).argmax(dim=1)
     return float((chosen == torch.from_numpy(part.labels)).float().mean())
+
+
+@torch.no_grad()
+def cross_entropy(network: nn.Module, part: Part) -> float:
+    """Return a network's mean cross-entropy on images; leaves it in evaluation mode."""
+    network.eval()
+    return float(F.cross_entropy(network(torch.from_numpy(part.images)), torch.from_numpy(part.labels)))

@@ -57,7 +57,12 @@ def spoil(images: Images, rng: np.random.Generator) -> Images:
 
 def stimuli(valid: Part) -> npt.NDArray[np.uint8]:
     """Return validation images as bytes ``[200, 8, 8, 1]``, as many of each class: what candidates are judged by."""
-    chosen = np.concatenate([np.flatnonzero(valid.labels == digit)[:STIMULI_A_CLASS] for digit in range(10)])
-    pixels = np.clip(valid.images[np.sort(chosen)], 0.0, 1.0)
+    pixels = np.clip(valid.images[stimuli_rows(valid)], 0.0, 1.0)
     made: npt.NDArray[np.uint8] = np.round(255.0 * pixels).astype(np.uint8).transpose(0, 2, 3, 1)
     return made
+
+
+def stimuli_rows(valid: Part) -> npt.NDArray[np.intp]:
+    """Return which validation images are the stimuli ``[200]``."""
+    chosen = [np.flatnonzero(valid.labels == digit)[:STIMULI_A_CLASS] for digit in range(10)]
+    return np.sort(np.concatenate(chosen))

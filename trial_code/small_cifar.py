@@ -68,7 +68,10 @@ def small_cifar() -> tuple[Pictures, Pictures, Pictures]:
     rng = np.random.default_rng(0)
     rows = [balanced(labels, split == 0, N_TRAIN, rng), balanced(labels, split == 1, N_VALID + N_TEST, rng)]
     train, valid, test = rows[0], rows[1][:N_VALID], rows[1][N_VALID:]
-    return tuple(Pictures(decoded(jpeg, offsets, part), labels[part].astype(np.int64)) for part in (train, valid, test))
+    first, second, third = (
+        Pictures(decoded(jpeg, offsets, part), labels[part].astype(np.int64)) for part in (train, valid, test)
+    )
+    return first, second, third
 
 
 def balanced(

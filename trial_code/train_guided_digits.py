@@ -4,9 +4,9 @@ Runs under NNI (``python3 train_guided_digits.py``) and by itself::
 
     python3 train_guided_digits.py '{"cell.edge_0_1": "nor_conv_3x3", ...}'
 
-Reports after each epoch ``P`` (validation accuracy), ``TG`` (likeness to the teacher, a value a teacher layer too) and
-``default``, which combines them. With ``--epochs 8`` as last argument a network is trained fully: how the best of a
-search are compared.
+Reports after each epoch ``P`` (validation accuracy), ``TG`` (likeness to the teacher, a value a teacher layer too),
+``default``, which combines them, and what is known without a teacher. With ``--epochs 8`` as last argument a network is
+trained fully: how the best of a search are compared.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from nni_strategies.rsa.trial import Guide
 from search_spaces.digits_cell import INPUT_SHAPE, LABELS, DigitsNet
 from trial_code.digits_teacher import teacher_file
-from trial_code.digits_training import accuracy, train
+from trial_code.digits_training import accuracy, cross_entropy, train
 from trial_code.measure import measure
 from trial_code.noisy_digits import noisy_digits
 from trial_code.parameters import next_parameters
@@ -45,13 +45,15 @@ def main() -> None:
     with guide.attach(network):
 
         def report(epoch: int, loss: float) -> None:
-            reached = accuracy(network, valid_part)
-            nni.report_intermediate_result({"default": reached, "loss": round(loss, 4)})
+            reached, entropy = accuracy(network, valid_part), cross_entropy(network, valid_part)
+            losses = {"train_loss": round(loss, 4), "val_loss": round(entropy, 4)}
+            nni.report_intermediate_result({"default": reached, **losses})
             print(f"epoch {epoch}/{epochs}: accuracy {reached:.4f}, loss {loss:.4f}", flush=True)
 
         train(network, train_part, epochs, SEED, report)
         costs = measure(network, INPUT_SHAPE, repeats=51)
-        result = {"default": accuracy(network, valid_part), "test": accuracy(network, test_part), **costs}
+        reached, entropy = accuracy(network, valid_part), cross_entropy(network, valid_part)
+        result = {"default": reached, "val_loss": entropy, "test": accuracy(network, test_part), **costs}
         nni.report_final_result({name: round(value, 4) for name, value in result.items()})
         print(f"result {json.dumps(result)}")
 

@@ -32,7 +32,7 @@ from search_spaces.cifar_cell import CifarNet
 from search_spaces.digits_cell import LABELS, DigitsNet
 from trial_code import digits_teacher, resnet_cifar
 from trial_code.digits_training import accuracy, train
-from trial_code.noisy_digits import STIMULI_A_CLASS, Part, noisy_digits, stimuli
+from trial_code.noisy_digits import Part, noisy_digits, stimuli, stimuli_rows
 from trial_code.small_cifar import SMALL, small_cifar
 
 RESNET = "resnet_cifar10/resnet56-4bfd9763.th"
@@ -101,9 +101,7 @@ def scorers(name: str, chosen: Setting, folder: Path) -> dict[str, TeacherScorer
     """Build the teachers of a setting and return what scores candidates by each."""
     if name == "digits":
         kept = keep_stimuli(stimuli(chosen.parts[1]), folder)
-        valid = chosen.parts[1].labels
-        first = np.sort(np.concatenate([np.flatnonzero(valid == digit)[:STIMULI_A_CLASS] for digit in range(10)]))
-        labels = valid[first]
+        labels = chosen.parts[1].labels[stimuli_rows(chosen.parts[1])]
         learnt, tested, channels, epochs = (
             chosen.parts[0],
             chosen.parts[2],

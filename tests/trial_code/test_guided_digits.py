@@ -45,5 +45,10 @@ def test_a_trial_reports_and_the_teacher_is_built_once(tmp_path, monkeypatch, ca
         train_guided_digits.main()
     assert capsys.readouterr().out.count("teacher: test accuracy") == 1
     assert (tmp_path / "teacher" / "teacher.json").is_file()
-    assert len((tmp_path / "rsa_history.jsonl").read_text().splitlines()) == 6
+    assert sum(bool(line) for line in (tmp_path / "rsa_history.jsonl").read_text().splitlines()) == 6
     assert len(told) == 6
+    final = told[-1]["value"] if isinstance(told[-1], dict) else told[-1][-1]
+    assert {"default", "P", "TG", "CE", "TSE", "TG_onehot", "params", "test", "latency_ms"} <= final.keys()
+    assert final["CE"] == final["val_loss"]
+    before = [step["value"] if isinstance(step, dict) else step[-1] for step in told[3:5]]
+    assert final["TSE"] == pytest.approx(sum(step["train_loss"] for step in before))
