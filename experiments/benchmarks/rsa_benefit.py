@@ -20,6 +20,9 @@ Targets for ``digits`` and ``cifar10``, of ``guided`` in the full schedule unles
 4. The best of the combined judges (P CE TG; P TSE TG; P CE TSE TG; P CE TSE) is at least as good as the best single
    free signal (P, CE, TSE, number of parameters) at each k = 1, 2, 4.
 
+Chosen on ``digits`` after its first run, before either of the other settings was looked at: the default judge, P TSE
+TG, and three with the number of parameters. In target 4 for ``cifar10`` they count too; for ``digits`` they do not.
+
 For ``few_labels`` (k = 3, 6, 12 of 24), written before its first run: the question is whether a teacher that knows
 more than the labels beats the labels. Target: P and TG of the strong teacher over P and TG of the one-hot RDM of the
 labelled images, mean over k, above 0 with its whole interval. Reported beside it, whatever they are: the same for the
@@ -34,7 +37,7 @@ What fails is reported as failed.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +70,11 @@ COMBINED: dict[str, Judge] = {
     "P CE TSE TG": ranks("p", "ce", "tse", "tg_real"),
     "P CE TSE": ranks("p", "ce", "tse"),
 }
+LATER: dict[str, Judge] = {  # chosen on digits
+    "P TSE TG params": ranks("p", "tse", "tg_real", "params"),
+    "TSE TG params": ranks("tse", "tg_real", "params"),
+    "TSE params": ranks("tse", "params"),
+}
 GUIDED = "guided: P, TG"
 
 
@@ -80,6 +88,7 @@ def judges(teachers: Sequence[str]) -> dict[str, Judge]:
         GUIDED: ranks("p", "tg_real"),
         **{f"P, TG {name}": ranks("p", f"tg_{name}") for name in others},
         **COMBINED,
+        **LATER,
     }
 
 
@@ -184,7 +193,7 @@ def verdict(reached: bool, text: str) -> str:
     return f"- {'reached' if reached else 'MISSED'}: {text}"
 
 
-def main_targets(rho: Correlations, tables: Tables, final: Array) -> list[str]:
+def main_targets(rho: Correlations, tables: Tables, final: Array, combined: Iterable[str]) -> list[str]:
     """Return the verdicts on the four targets of ``digits`` and ``cifar10``."""
     looks = full(rho.looks)
     over = [rho.gain(GUIDED, "P", [look]) for look in looks]
@@ -201,7 +210,7 @@ def main_targets(rho: Correlations, tables: Tables, final: Array) -> list[str]:
     numbers = f"{counts['P']:.1f} cells by P, {counts[GUIDED]:.1f} guided"
     lines.append(verdict(ratio >= 1.1, f"successive halving: {numbers}, ratio {ratio:.2f}, target 1.1"))
     for look in looks:
-        best, free = (max(group, key=lambda name: rho[name, look][0]) for group in (COMBINED, FREE))
+        best, free = (max(group, key=lambda name: rho[name, look][0]) for group in (combined, FREE))
         ours, theirs = rho[best, look][0], rho[free, look][0]
         text = f"k = {look[1]}: best combined {best} {ours:.3f}, best free {free} {theirs:.3f}"
         lines.append(verdict(ours >= theirs, text))
@@ -223,7 +232,10 @@ def report(final: Array, tables: Tables, setting: str = "digits") -> str:
     """Return targets and table as Markdown."""
     rho = Correlations(final, tables, judges(TEACHERS[setting]))
     lines = ["## Targets", ""]
-    lines += few_labels_targets(rho) if setting == "few_labels" else main_targets(rho, tables, final)
+    if setting == "few_labels":
+        lines += few_labels_targets(rho)
+    else:
+        lines += main_targets(rho, tables, final, COMBINED if setting == "digits" else {**COMBINED, **LATER})
     lines += ["", f"## Spearman with final accuracy, {len(final)} cells", ""]
     lines += ["| judge | " + " | ".join(f"{schedule} k={k}" for schedule, k in rho.looks) + " |", "|---" * 6 + "|"]
     for name in rho.names:

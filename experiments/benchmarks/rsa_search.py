@@ -2,9 +2,10 @@
 
 Protocol, written before the first run. Space: cells of :mod:`search_spaces.digits_cell`, 15,625. A trial trains a cell
 for the first 2 epochs of a schedule of 8 (seed 0) and is judged there; a run has 40 trials. Searches: LaNAS and NNI's
-TPE, defaults. Judges: ``P``; ``guided``, P and TG as the evaluator combines them by default; ``all``, P, CE, TSE and TG
-likewise; ``TSE`` alone. At the end of a run its judge values all 40 trials once more (the scale is known by then), and
-the best three are trained whole, 8 epochs with seeds 0 and 1; ``final`` is the mean test accuracy after epochs 7 and 8.
+TPE, defaults. Judges: ``P``; ``guided``, P and TG as the evaluator combines them, ``mode="scaled"``; ``all``, P, CE,
+TSE and TG likewise; ``TSE`` alone. At the end of a run its judge values all 40 trials once more (the scale is known by
+then), and the best three are trained whole, 8 epochs with seeds 0 and 1; ``final`` is the mean test accuracy after
+epochs 7 and 8.
 So every run sees the same number of training samples. 10 seeds, the same for all judges. The teacher is the one of
 :mod:`.rsa_table` (``real``).
 
@@ -45,7 +46,7 @@ TRIALS, SEEDS, PICKS, EPOCHS, LOOK = 40, 10, 3, 8, 2
 SEARCHES: Mapping[str, peers.PeerFactory] = {"LaNAS": peers.ours(LaNASSearcher), "TPE": peers.nni_tpe}
 JUDGES: Mapping[str, Judge] = {
     "P": Judge(combine=("P",)),
-    "guided": Judge(),
+    "guided": Judge(combine=("P", "TG")),
     "all": Judge(combine=("P", "CE", "TSE", "TG")),
     "TSE": Judge(combine=("TSE",)),
 }

@@ -85,7 +85,7 @@ def read_options(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     p.add_argument("--weights", type=Path, help="the teacher's weights; default: those in the data folder")
     p.add_argument("--stimuli", type=int, default=250, help="how many held-out images teacher and candidates are shown")
     p.add_argument("--mode", choices=MODES, default="scaled", help="how signals become one value")
-    p.add_argument("--combine", choices=sorted(SIGNALS), nargs="+", default=["P", "TG"], help="the signals")
+    p.add_argument("--combine", choices=sorted(SIGNALS), nargs="+", help="the signals; default: P TSE TG")
     p.add_argument("--alpha", type=float, default=1.0, help="weight of TG with --mode paper")
     p.add_argument("--strategy", choices=sorted(STRATEGIES), default="tpe")
     p.add_argument("--trials", type=int, default=200, help="how many candidates in all")

@@ -102,7 +102,7 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
         if not final:
             self._inner.send_metric("PERIODICAL", parameter_id, trial_job_id, sequence, metric)
             if stop_here and self._stop is not None:
-                at_end = at_end or self._stop.stops(self._trial, self._step, merit, self._history.read())
+                at_end = at_end or self._stop.stops(self._step, merit, self._others(earlier))
         if math.isfinite(merit):
             self._history.add(Outcome(self._trial, self._step, signals, merit, at_end))
         if at_end:
@@ -112,6 +112,11 @@ class TeacherChannel(TrialCommandChannel):  # type: ignore[misc]  # NNI has no t
             self._inner.send_metric("FINAL", parameter_id, trial_job_id, 0, metric)
             if not final:
                 self._end()
+
+    def _others(self, earlier: Sequence[Signals] | None) -> list[float]:
+        """Return what other trials had at this step is worth, by today's scale as the candidate is."""
+        outcomes = [o for o in self._history.read() if o.step == self._step and o.trial != self._trial]
+        return [self._judge.merit(outcome.signals, earlier) for outcome in outcomes]
 
     def _score(self) -> None:
         try:

@@ -27,6 +27,7 @@ from nni_strategies.errors import InvalidArgument
 Signals = Mapping[str, float]
 
 MODES = ("scaled", "rank", "paper")
+DEFAULT = ("P", "TSE", "TG")
 SIGNALS = {"P": 1.0, "TG": 1.0, "CE": -1.0, "TSE": -1.0, "params": 1.0, "onehot": 1.0}  # -1: lower is better
 SCALED_BY = 10  # trials whose spread sets the scale
 
@@ -40,7 +41,8 @@ class Judge:
     mode
         ``scaled``, ``rank`` or ``paper``.
     combine
-        Names of signals, all of one weight; one that a trial lacks is left out there.
+        Names of signals, all of one weight; one that a trial lacks is left out there. None: P and TG in the paper's
+        mode, else `DEFAULT`, which ranked noisy digits better than P, or P and TG, at every look.
     alpha
         Weight of TG in the paper's sum.
     proxy_epochs
@@ -72,7 +74,7 @@ class Judge:
     """
 
     mode: str = "scaled"
-    combine: tuple[str, ...] = ("P", "TG")
+    combine: tuple[str, ...] | None = None
     alpha: float = 1.0
     proxy_epochs: int | None = 2
     every: int = 0
@@ -90,12 +92,12 @@ class Judge:
         for name, allowed in (("mode", MODES), ("report", ("dict", "scalar"))):
             if getattr(self, name) not in allowed:
                 raise InvalidArgument(name, getattr(self, name), f"one of {list(allowed)}", allowed)
-        for name in self.combine:
+        for name in self.combined:
             if name not in SIGNALS:
                 raise InvalidArgument("combine", name, f"of {list(SIGNALS)}", SIGNALS)
-        if not self.combine or (self.mode == "paper" and set(self.combine) != {"P", "TG"}):
+        if not self.combined or (self.mode == "paper" and set(self.combined) != {"P", "TG"}):
             what = "P and TG in the paper's mode, else at least one signal"
-            raise InvalidArgument("combine", list(self.combine), what)
+            raise InvalidArgument("combine", list(self.combined), what)
         for name in ("alpha", "scale", "tg_floor"):
             if not _finite(getattr(self, name)):
                 raise InvalidArgument(name, getattr(self, name), "a finite number")
@@ -107,6 +109,13 @@ class Judge:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InvalidArgument(name, value, f"an integer of at least {least}")
+
+    @property
+    def combined(self) -> tuple[str, ...]:
+        """The signals that count."""
+        if self.combine is not None:
+            return self.combine
+        return ("P", "TG") if self.mode == "paper" else DEFAULT
 
     def performance(self, metric: Any) -> float:
         """Return P of what a trial reported, higher is better; NaN where there is no number.
@@ -156,8 +165,8 @@ class Judge:
             return {}
         first = earlier[:SCALED_BY]
         p = np.array([signals["P"] for signals in first])
-        found = {} if "P" in self.combine else {"P": (0.0, float(p.mean()))}
-        for name in self.combine:
+        found = {} if "P" in self.combined else {"P": (0.0, float(p.mean()))}
+        for name in self.combined:
             values = SIGNALS[name] * np.array([signals[name] for signals in first if _known(signals, name)])
             if name != "P" and len(values) > 1 and values.std() > 1e-9:
                 found[name] = (float(p.std() / values.std()), float(values.mean()))
@@ -165,7 +174,7 @@ class Judge:
 
     def _rank(self, signals: Signals, earlier: Sequence[Signals]) -> float:
         shares = []
-        for name in self.combine:
+        for name in self.combined:
             if not _known(signals, name):
                 continue
             mine, sign = SIGNALS[name] * signals[name], SIGNALS[name]

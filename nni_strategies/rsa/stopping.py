@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from nni_strategies.errors import InvalidArgument, refuse_unknown
-from nni_strategies.rsa.history import Outcome
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,18 @@ class StopRule:
         refuse_unknown("stop", given, names)
         return cls(**given)
 
-    def stops(self, trial: str, step: int, value: float, earlier: Sequence[Outcome]) -> bool:
-        """Whether a trial that has `value` at `step` is to stop, higher being better."""
-        if step != self.at:
+    def stops(self, step: int, value: float, others: Sequence[float]) -> bool:
+        """Whether a candidate is to stop.
+
+        Parameters
+        ----------
+        step
+            It is at.
+        value
+            It has there, higher being better.
+        others
+            What other trials had at the same step, valued alike.
+        """
+        if step != self.at or len(others) < self.min_trials:
             return False
-        known = [outcome.value for outcome in earlier if outcome.step == step and outcome.trial != trial]
-        return len(known) >= self.min_trials and value < float(np.quantile(known, self.quantile))
+        return value < float(np.quantile(others, self.quantile))

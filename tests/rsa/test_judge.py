@@ -33,6 +33,15 @@ def test_the_scale_is_that_of_the_first_ten():
     assert judge.merit({"P": 0.4, "TG": 0.6}, EARLIER) == pytest.approx(0.45)
 
 
+def test_by_default_the_training_losses_count_too():
+    earlier = [known | {"TSE": 4.0 - 0.2 * i} for i, known in enumerate(EARLIER)]
+    known = {"P": 0.4, "TG": 0.6, "TSE": 2.5}
+    by_hand = 0.4 + 5.0 * (0.6 - 0.59) + 0.5 * (-2.5 + 3.1)
+    assert Judge().merit(known, earlier) == pytest.approx(by_hand)
+    assert Judge().merit({"P": 0.4, "TG": 0.6}, earlier) == pytest.approx(0.45)  # a trial that reports none
+    assert Judge(mode="paper").merit(known, earlier) == pytest.approx(1.0)
+
+
 def test_other_signals_count_as_much_as_p():
     all_three = Judge(combine=("P", "TG", "CE"))
     weight, centre = all_three.shares(EARLIER)["CE"]
@@ -75,6 +84,7 @@ def test_what_is_no_number_is_none(metric):
         ({"report": "list"}, "report"),
         ({"combine": ("P", "TGS")}, "did you mean 'TG'"),
         ({"combine": ()}, "at least one signal"),
+        ({"combine": ["P", "ce"]}, "did you mean 'CE'"),
         ({"mode": "paper", "combine": ("P", "CE")}, "P and TG in the paper's mode"),
         ({"alpha": math.nan}, "alpha"),
         ({"scale": 0}, "scale = 0: a positive"),
@@ -89,18 +99,12 @@ def test_bad_options_are_refused(options, message):
         Judge(key="acuracy").performance({"accuracy": 1.0})
 
 
-def outcomes(values, step=1):
-    return [Outcome(f"t{i}", step, {"P": v}, v) for i, v in enumerate(values)]
-
-
 def test_below_the_quantile_stops():
-    rule, earlier = StopRule(at=1, quantile=0.3, min_trials=10), outcomes(np.arange(10) / 10)
-    assert rule.stops("new", 1, 0.26, earlier)  # the 0.3 quantile is 0.27
-    assert not rule.stops("new", 1, 0.28, earlier)
-    assert not rule.stops("new", 2, 0.0, earlier)
-    assert not rule.stops("new", 1, 0.0, earlier[:9])
-    assert not rule.stops("t0", 1, -1.0, earlier)  # its own value does not count: nine others
-    assert not rule.stops("new", 1, 0.0, outcomes(np.arange(10) / 10, step=2))
+    rule, others = StopRule(at=1, quantile=0.3, min_trials=10), np.arange(10) / 10
+    assert rule.stops(1, 0.26, others)  # the 0.3 quantile is 0.27
+    assert not rule.stops(1, 0.28, others)
+    assert not rule.stops(2, 0.0, others)
+    assert not rule.stops(1, 0.0, others[:9])
 
 
 @pytest.mark.parametrize(

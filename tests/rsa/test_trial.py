@@ -205,3 +205,17 @@ def test_bad_options_are_refused_before_training(teacher, tmp_path):
     with pytest.raises(InvalidArgument, match="readable JSON"):
         Guide.from_file(tmp_path / "nothing.json")
     assert not issubclass(StopProxyTraining, Exception)
+
+
+def test_what_others_had_is_valued_as_the_candidate_is(teacher, nni_sees):
+    """Those of the first ten trials had no scale yet: what they were worth then is not compared."""
+    history = History()
+    for i in range(10):
+        signals = {"P": 0.1 * i, "TG": 0.5, "TSE": 4.0 - 0.2 * i}
+        history.add(Outcome(f"t{i}", 1, signals | {"TSE": 2.0}, signals["P"]))
+        history.add(Outcome(f"t{i}", 2, signals, signals["P"], judged=True))
+    # at step 1 the sums of losses are smaller: +0.55 for all, which the first ten had not been given
+    with Guide(teacher, stop={"at": 1}, history=history).attach(network(1)):
+        nni.report_intermediate_result({"default": 0.2, "train_loss": 2.0})
+    assert [kind for kind, _, _ in nni_sees] == ["PERIODICAL", "FINAL"]
+    assert nni_sees[-1][2]["default"] == pytest.approx(0.2 + 0.5 * (-2.0 + 3.1))
