@@ -11,6 +11,7 @@ import typer
 _MANY = 6  # layers whose names fit side by side
 _METHOD = "cka (networks and activations only), pearson, spearman, rho-a or cosine."
 _GROUP = "What each image shows, to average over: a file (.npy, or an id a line) or a key of the stimuli's .npz."
+_LABELS = "The images' classes, as --group: for signals that a teacher is compared with (CE, TG_onehot)."
 _SUBJECTS = "LAYER=ENTRY: the entry with an RDM a subject, for the layer's noise ceiling (repeat)."
 _SESSIONS = "RDMs of each subject, averaged first, where they follow each other without an axis for it."
 
@@ -39,6 +40,10 @@ def register(app: typer.Typer) -> None:
         gray: bool = typer.Option(False, help="Average colour away."),
         mean: list[float] = typer.Option([0.0], help="Of each channel, pixels in 0 to 1 (repeat)."),  # noqa: B008
         std: list[float] = typer.Option([1.0], help="Of each channel (repeat)."),  # noqa: B008
+        own_size: int | None = typer.Option(None, help="Size for the teacher network, where candidates take another."),
+        own_mean: list[float] | None = typer.Option(None, help="Mean for the teacher network, likewise (repeat)."),  # noqa: B008
+        own_std: list[float] | None = typer.Option(None, help="Deviation for the teacher network (repeat)."),  # noqa: B008
+        labels: str = typer.Option(None, help=_LABELS),
     ) -> None:
         """Build a teacher from one of: a network, a file of RDMs, a file of activations."""
         from nni_strategies.rsa import build_teacher
@@ -46,7 +51,7 @@ def register(app: typer.Typer) -> None:
 
         if network is not None:
             sys.path.insert(0, str(Path.cwd()))  # a factory of the user's own, as with `python -m`
-        options = {
+        options: dict[str, Any] = {
             "datasets": datasets,
             "weights": weights,
             "layers": layers[0] if layers and len(layers) == 1 else layers,
@@ -55,14 +60,19 @@ def register(app: typer.Typer) -> None:
             "subjects": subjects[0] if subjects and "=" not in subjects[0] else _named(subjects, "subjects"),
             "sessions": sessions,
             "method": method,
+            "labels": labels,
         }
+        transform = Transform(size, gray, tuple(mean), tuple(std))
+        if own_size is not None or own_mean or own_std:
+            own_scale = tuple(own_mean or mean), tuple(own_std or std)
+            options["own"] = Transform(own_size if own_size is not None else size, gray, *own_scale)
         path = build_teacher(
             stimuli,
             folder,
             network=network,
             rdm=rdm,
             activations=activations,
-            transform=Transform(size, gray, tuple(mean), tuple(std)),
+            transform=transform,
             group=group,
             **{name: value for name, value in options.items() if value not in (None, [], {})},
         )

@@ -18,7 +18,7 @@ from torch import nn
 from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.rsa.ceiling import noise_ceiling, split_half_ceiling
 from nni_strategies.rsa.gram import Gram, gram
-from nni_strategies.rsa.groups import read_group
+from nni_strategies.rsa.groups import read_group, read_labels
 from nni_strategies.rsa.layers import discover_layers, late_layers
 from nni_strategies.rsa.network import load_network, load_weights
 from nni_strategies.rsa.rdm import correlation_rdm, dead_rows, is_informative
@@ -62,7 +62,7 @@ def build_teacher(
         What each stimulus shows, or where that is read, see :func:`~nni_strategies.rsa.groups.read_group`.
     options
         Those of :func:`network_teacher`, :func:`rdm_teacher` or :func:`activation_teacher`; `datasets` and `labels` of
-        :func:`keep_stimuli`.
+        :func:`keep_stimuli`, labels also as where they are read, see :func:`~nni_strategies.rsa.groups.read_labels`.
 
     Raises
     ------
@@ -75,6 +75,8 @@ def build_teacher(
         raise InvalidArgument("teacher", given, "one of network, rdm and activations")
     builder: Any = {"network": network_teacher, "rdm": rdm_teacher, "activations": activation_teacher}[given[0]]
     of_images = {name: options.pop(name) for name in ("datasets", "labels") if name in options}
+    if isinstance(of_images.get("labels"), (str, Path)):
+        of_images["labels"] = read_labels(of_images["labels"], stimuli)
     known = [name for name in inspect.signature(builder).parameters if name not in _POSITIONAL]
     refuse_unknown("option", options, known, f"of a teacher from {given[0]} one of")
     if isinstance(group, (str, Path)):

@@ -78,6 +78,17 @@ def test_a_network_is_built_inspected_and_compared(tmp_path, images):
     assert [float(line.split()[1]) for line in compared[2:]] == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_teacher_with_a_transform_of_its_own_and_classes(build_from, images):
+    """A large teacher may judge candidates that take small images: the stimuli are kept once, as they came."""
+    scaled = build_from(*NET, "--size", 4, "--own-size", 8, "--own-mean", 0.5, "--labels", "category")
+    torch.manual_seed(0)
+    plain = build_from(*NET, "--mean", 0.5, folder="u")  # 8x8 are what the images are
+    assert np.array_equal(scaled.rdms, plain.rdms)
+    assert scaled.spec.stimuli.load().shape == (N, 1, 4, 4)
+    assert scaled.spec.stimuli.labels().tolist() == [1, 2, 0, 3] * 3  # car, face, house, tree
+    assert plain.spec.stimuli.labels() is None
+
+
 def test_many_layers_are_shown_whole(build_from, tmp_path):
     teacher = build_from(*NET, "--layers", "all")
     lines = run("inspect", tmp_path / "t" / "teacher.json").splitlines()[2:]
@@ -253,6 +264,7 @@ def test_names_that_are_none(refused, images):
         ((*network, "--layers", "block"), "did you mean"),
         ((*network, "--method", "pearsons"), "did you mean 'pearson'?"),
         ((*network, "--group", "categories"), "did you mean 'category'?"),
+        ((*network, "--labels", "categories"), "did you mean 'category'?"),
         ((*network[:-1], "tests.rsa.networks:Nett"), "did you mean 'Net'?"),
         ((*network, "--pool", "mean"), "of a teacher from network"),
         ((*network, "--size", "0"), "stimuli.size = 0: a positive integer"),
