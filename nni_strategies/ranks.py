@@ -52,7 +52,8 @@ def _packed_order(values: Array) -> tuple[npt.NDArray[np.int64], bool]:
     """Return an order of values, and whether all are known to differ."""
     bits = values.view(np.int64)
     if bits.min() < 0:  # of negative numbers the larger magnitude is the smaller
-        bits = bits ^ ((bits >> 63) & _MAGNITUDE)
+        bits = (values + 0.0).view(np.int64)  # no -0.0, which equals 0.0
+        bits ^= (bits >> 63) & _MAGNITUDE
     lowest = int(bits.min())
     width = (len(values) - 1).bit_length()
     dropped = max((int(bits.max()) - lowest).bit_length() + width - 63, 0)

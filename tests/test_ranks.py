@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata
 
@@ -45,14 +45,17 @@ EXTREMES = np.array([-np.inf, -1.7e308, -5e-324, -0.0, 0.0, 5e-324, 1e-300, 1.0,
 
 
 @pytest.mark.usefixtures("always_packed")
+@settings(max_examples=500)
 @given(any_floats() | any_floats(min_value=0.0, max_value=2.0) | neighbours(3) | neighbours(10**6))
 def test_packed_ranks_are_those_of_scipy(values):
     assert np.array_equal(average_ranks(values), expected(values))
 
 
 @pytest.mark.usefixtures("always_packed")
-def test_infinities_zeros_and_the_smallest():
-    values = RNG.permutation(np.repeat(EXTREMES, 3))
+@pytest.mark.parametrize(
+    "values", [RNG.permutation(np.repeat(EXTREMES, 3)), np.array([0.0, -0.0])], ids=["all", "zeros"]
+)
+def test_infinities_zeros_and_the_smallest(values):
     assert np.array_equal(average_ranks(values), expected(values))
 
 

@@ -196,9 +196,7 @@ def _automatic(model: nn.Module, run: list[LayerInfo]) -> list[LayerInfo]:
     blocks = {name for name in repeated if not any(_inside(name, other) for other in repeated)}
     outside = [layer for layer in run if not any(_inside(layer.name, block) for block in blocks)]
     ends = {
-        layer.name
-        for layer, following in pairwise(outside)
-        if layer.spatial and layer.spatial != following.spatial
+        layer.name for layer, following in pairwise(outside) if layer.spatial and layer.spatial != following.spatial
     }
     chosen = blocks | ends | {layer.name for layer in run if layer.name.endswith(FEATURES)} | {run[-1].name}
     if len(chosen) < _FEW:  # nothing repeats and nothing shrinks: every layer that learns

@@ -110,7 +110,7 @@ class _Plan:
 def _plan(model: nn.Module, stimuli: torch.Tensor, n_layers: int, budget: int, batch_size: int | None) -> _Plan:
     n = len(stimuli)
     matrices = 8 * n * n * (n_layers + 4)  # those returned, and some while one is made
-    room = max(budget - budget // 5 - matrices, budget // 2)  # a tenth is for what the allocator does not give back
+    room = max(budget - budget // 5 - matrices, budget // 2)  # the rest is for what is freed and not given back
     chunk = min(max(room // 8 // (4 * n), _CHUNK), CHUNK)
     work = 4 * n * chunk
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
