@@ -13,6 +13,9 @@ A run's result is the mean final accuracy of its three picks. Target: guided ove
 seeds, above 0 with the whole 95 % interval (paired bootstrap over runs, 10,000 resamples). The rest is reported:
 each search by itself, the best of the three picks, ``all`` and ``TSE`` over P, and over guided.
 
+After five seeds the evaluator's scale was changed, from mean and deviation of the first ten trials to median and middle
+half, for reasons of its own (one diverged trial had set the scale for good); all runs were made again with it.
+
 What a cell shows after 2 epochs, and its final accuracy, are kept in ``rsa_search_cells.csv``, so a stopped run goes on
 where it was and runs share trainings. About an hour of one core: ``python -m experiments.benchmarks.rsa_search``.
 """

@@ -36,6 +36,8 @@ class Outcome:
         What it was worth, higher is better.
     judged
         Whether it was the trial's last word.
+    teacher
+        What judged it; values by different teachers do not compare.
     """
 
     trial: str
@@ -43,6 +45,7 @@ class Outcome:
     signals: Mapping[str, float]
     value: float
     judged: bool = False
+    teacher: str = ""
 
 
 class History:
@@ -61,6 +64,8 @@ class History:
         self._path = None if folder is None else folder / FILE
         self._memory: list[Outcome] = []
         self._names = itertools.count()
+        self._found: list[Outcome] = []  # what was read of the file, up to the byte
+        self._end = 0
 
     def name_trial(self) -> str:
         """Return NNI's id of this trial, or a new name where models run in one process and share an id."""
@@ -86,28 +91,44 @@ class History:
         if self._path is None:
             return list(self._memory)
         try:
-            lines = self._path.read_text().splitlines()
+            with open(self._path, "rb") as file:
+                if file.seek(0, os.SEEK_END) < self._end:
+                    self._end, self._found = 0, []
+                file.seek(self._end)
+                whole, newline, _ = file.read().rpartition(b"\n")
         except OSError:
-            return list(self._memory)
-        found = []
-        for line in lines:
-            try:
-                outcome = Outcome(**json.loads(line))
-                if math.isfinite(outcome.signals["P"]) and math.isfinite(outcome.value):
-                    found.append(outcome)
-            except (ValueError, TypeError, LookupError):
-                continue
-        return found
+            return list(self._found or self._memory)
+        self._end += len(whole) + len(newline)  # what others write meanwhile is read the next time
+        self._found += [outcome for line in whole.splitlines() if (outcome := _outcome(line)) is not None]
+        return list(self._found)
 
-    def judged(self) -> list[Mapping[str, float]] | None:
-        """Return the signals of the trials that were judged, in the order they ended; None where they are not seen."""
+    def judged(self, teacher: str = "") -> list[Outcome] | None:
+        """Return the last word on each trial, in the order they ended; None where other trials are not seen.
+
+        Parameters
+        ----------
+        teacher
+            By which; any when empty.
+        """
         if not self.shared:
             return None
-        ended: dict[str, Mapping[str, float]] = {}
+        ended: dict[str, Outcome] = {}
         for outcome in self.read():
-            if outcome.judged:  # a trial that was run again after a kill counts once
-                ended[outcome.trial] = outcome.signals
+            if outcome.judged and (not teacher or outcome.teacher in ("", teacher)):
+                ended[outcome.trial] = outcome  # a trial that was run again after a kill counts once
         return list(ended.values())
+
+
+def _outcome(line: bytes) -> Outcome | None:
+    try:
+        given = json.loads(line)
+        numbers = {str(name): float(x) for name, x in given["signals"].items() if math.isfinite(float(x))}
+        if not isinstance(given["trial"], str) or "P" not in numbers or not math.isfinite(float(given["value"])):
+            return None
+        step, judged, teacher = int(given["step"]), bool(given["judged"]), str(given.get("teacher", ""))
+        return Outcome(given["trial"], step, numbers, float(given["value"]), judged, teacher)
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
+        return None
 
 
 _of_engines: WeakKeyDictionary[Any, History] = WeakKeyDictionary()

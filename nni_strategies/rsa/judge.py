@@ -5,12 +5,14 @@ Signals: ``P`` (performance), ``TG`` (likeness to the teacher), and free ones: `
 teacher that knows the stimuli's classes and nothing else).
 
 ``mode="paper"``: P + alpha TG [1808.01405]; the paper's alpha is not known to us, 1 is a guess.
-``mode="scaled"``: mean P + sum over the combined signals of sd(P) / sd(s) (s - mean s), of ``("P", "TG")`` that is
-P + alpha (TG - mean TG); means and deviations are those of the first ten trials, as TG of half-trained candidates often
-varies half as much as P and would hardly count. These ten report P alone, whose level is that of the later values.
+``mode="scaled"``: median P + sum over the combined signals of spread(P) / spread(s) (s - median s), of ``("P", "TG")``
+that is P + alpha (TG - median TG), as TG of half-trained candidates often varies half as much as P and would hardly
+count. Medians and spreads (of the middle half, so that one diverged trial does not set the scale) are those of the
+first ten trials. These report P alone, whose level is that of the later values.
 ``mode="rank"``: the mean, over the signals, of the share of earlier trials that are worse. It needs no scale, but the
 same candidate is worth less the better those before it were, so it suits a final choice more than a long search.
-Where trials do not see each other (on other machines) the last two are the paper's sum.
+Where trials do not see each other (on other machines) the last two are the paper's sum, without TG if that is not
+among the signals.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument
 
@@ -44,7 +47,7 @@ class Judge:
         Names of signals, all of one weight; one that a trial lacks is left out there. None: P and TG in the paper's
         mode, else `DEFAULT`, which ranked noisy digits better than P, or P and TG, at every look.
     alpha
-        Weight of TG in the paper's sum.
+        Weight of TG in the paper's mode.
     proxy_epochs
         After so many intermediate results a candidate is judged and its training ends; None lets it train to the end.
     every
@@ -63,7 +66,7 @@ class Judge:
     report
         ``dict`` with P, TG and a value a teacher layer, or the bare ``scalar``.
     tg_floor
-        Stands for TG where none could be computed.
+        Stands for TG where none could be computed, in the paper's sum; else such a trial is judged without TG.
     strict
         Whether a failing score fails the trial; else it is logged and `tg_floor` taken.
 
@@ -92,6 +95,8 @@ class Judge:
         for name, allowed in (("mode", MODES), ("report", ("dict", "scalar"))):
             if getattr(self, name) not in allowed:
                 raise InvalidArgument(name, getattr(self, name), f"one of {list(allowed)}", allowed)
+        if not isinstance(self.combined, (tuple, list)):
+            raise InvalidArgument("combine", self.combined, f"some of {list(SIGNALS)}")
         for name in self.combined:
             if name not in SIGNALS:
                 raise InvalidArgument("combine", name, f"of {list(SIGNALS)}", SIGNALS)
@@ -101,6 +106,8 @@ class Judge:
         for name in ("alpha", "scale", "tg_floor"):
             if not _finite(getattr(self, name)):
                 raise InvalidArgument(name, getattr(self, name), "a finite number")
+        if self.alpha != 1.0 and self.mode != "paper":
+            raise InvalidArgument("alpha", self.alpha, f"for mode='paper'; mode={self.mode!r} finds its own")
         if self.scale <= 0:
             raise InvalidArgument("scale", self.scale, "a positive number")
         for name, least in (("proxy_epochs", 1), ("every", 0)):
@@ -131,7 +138,7 @@ class Judge:
             metric = metric[self.key]
         try:
             value = float(metric)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return math.nan
         return -value / self.scale if self.minimize else value
 
@@ -159,18 +166,23 @@ class Judge:
 
     def shares(self, earlier: Sequence[Signals] | None) -> dict[str, tuple[float, float]]:
         """Return by signal its weight in the sum, and what is taken from it first; none of the first ten trials."""
-        if self.mode == "paper" or earlier is None:
-            return {"TG": (self.alpha, 0.0)}
-        if len(earlier) < SCALED_BY:
+        if self.papers_sum(earlier):
+            return {"TG": (self.alpha, 0.0)} if "TG" in self.combined else {}
+        if earlier is None or len(earlier) < SCALED_BY or self.mode == "rank":
             return {}
-        first = earlier[:SCALED_BY]
-        p = np.array([signals["P"] for signals in first])
-        found = {} if "P" in self.combined else {"P": (0.0, float(p.mean()))}
+        all_p = np.array([signals["P"] for signals in earlier])
+        n = next((n for n in range(SCALED_BY, len(earlier)) if _middle(all_p[:n]) > 0.0), len(earlier))
+        p = all_p[:n]  # ten, or as many as it takes where most failed alike
+        found = {} if "P" in self.combined else {"P": (0.0, float(np.median(p)))}
         for name in self.combined:
-            values = SIGNALS[name] * np.array([signals[name] for signals in first if _known(signals, name)])
-            if name != "P" and len(values) > 1 and values.std() > 1e-9:
-                found[name] = (float(p.std() / values.std()), float(values.mean()))
+            values = SIGNALS[name] * np.array([signals[name] for signals in earlier[:n] if _known(signals, name)])
+            if name != "P" and len(values) > 1 and _spread(values) > 0.0:
+                found[name] = (_spread(p) / _spread(values), float(np.median(values)))
         return found
+
+    def papers_sum(self, earlier: Sequence[Signals] | None) -> bool:
+        """Whether the value is P + alpha TG: in the paper's mode, and where trials do not see each other."""
+        return self.mode == "paper" or earlier is None
 
     def _rank(self, signals: Signals, earlier: Sequence[Signals]) -> float:
         shares = []
@@ -185,6 +197,17 @@ class Judge:
     def reported(self, merit: float) -> float:
         """Return what is reported as ``default``, in the direction and units of the experiment."""
         return merit if self.larger_reported else -merit * self.scale
+
+
+def _spread(values: npt.NDArray[np.float64]) -> float:
+    """Return the deviation that the middle half of normal values would have; of all where these are one."""
+    spread = _middle(values) / 1.349 or float(values.std())
+    return spread if spread > 1e-9 else 0.0
+
+
+def _middle(values: npt.NDArray[np.float64]) -> float:
+    low, high = np.quantile(values, [0.25, 0.75])
+    return float(high - low) if high - low > 1e-9 else 0.0
 
 
 def _finite(value: Any) -> bool:

@@ -52,7 +52,8 @@ class FreeSignals:
             The candidate.
         """
         if self._params is None:
-            self._params = sum(parameter.numel() for parameter in model.parameters())
+            parameters = [p for p in model.parameters() if not isinstance(p, nn.parameter.UninitializedParameter)]
+            self._params = sum(parameter.numel() for parameter in parameters)
         ce = _number(metric, self._judge.ce_key)
         if score is not None and not math.isfinite(ce):
             ce = score.cross_entropy
@@ -68,5 +69,5 @@ class FreeSignals:
 def _number(metric: Any, key: str) -> float:
     try:
         return float(metric[key]) if isinstance(metric, Mapping) else math.nan
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return math.nan

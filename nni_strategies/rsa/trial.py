@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
@@ -20,6 +21,7 @@ from nni.runtime.trial_command_channel import get_default_trial_command_channel,
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.appraisal import Appraisal
 from nni_strategies.rsa.channel import StopProxyTraining, TeacherChannel, leave
 from nni_strategies.rsa.history import History, trial_history
 from nni_strategies.rsa.judge import Judge
@@ -110,19 +112,26 @@ class Guide:
         inner = get_default_trial_command_channel()
         history = self._history if self._history is not None else trial_history(inner)
         ends = end if self.stop_mode == "flag" else leave
-        channel = TeacherChannel(inner, self.scorer, self.judge, self.stop, history, self._candidate, ends, losses)
+        appraisal = Appraisal(self.scorer, self.judge, self.stop, history, self._candidate, losses)
+        channel = TeacherChannel(inner, appraisal, self.judge, self.stop, ends)
         set_default_trial_command_channel(channel)
         try:
             yield channel
         except StopProxyTraining:
             pass
         finally:
-            set_default_trial_command_channel(inner)
+            if not (channel.ended and _is_trial_process(inner)):  # there, whatever the trial reports later is dropped
+                set_default_trial_command_channel(inner)
             self._model = None
 
     def _candidate(self) -> nn.Module:
         assert self._model is not None, "within attach()"
         return self._model
+
+
+def _is_trial_process(channel: Any) -> bool:
+    """Whether a process is one trial: a second final result would break NNI's tuners."""
+    return "NNI_TRIAL_JOB_ID" in os.environ and not hasattr(channel, "engine")
 
 
 def _cached(spec: TeacherSpec) -> Teacher:

@@ -67,7 +67,7 @@ def intermediate_metrics(rest: Rest) -> dict[str, list[dict[str, Any]]]:
 def history(experiment: Path) -> list[dict[str, Any]]:
     """Return the lines that trials of this machine left for each other."""
     (path,) = experiment.rglob(FILE)
-    return [json.loads(line) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text().splitlines() if line]
 
 
 def check_tg(teacher: str, model: nn.Module, experiment: Path, trial: str, shown: dict[str, Any]) -> None:

@@ -24,13 +24,23 @@ def test_the_papers_sum():
 
 
 def test_the_scale_is_that_of_the_first_ten():
-    judge = Judge(alpha=3.0)
-    assert judge.shares(None) == {"TG": (3.0, 0.0)}  # trials that do not see each other: the paper's sum
+    judge = Judge()
+    assert judge.shares(None) == {"TG": (1.0, 0.0)}  # trials that do not see each other: the paper's sum
     assert judge.shares(EARLIER[:9]) == {}
     assert judge.merit({"P": 0.4, "TG": 0.6}, EARLIER[:9]) == 0.4
     assert judge.shares(EARLIER)["TG"] == judge.shares(EARLIER[:10])["TG"] == pytest.approx((5.0, 0.59))
     assert judge.shares([known | {"TG": 0.5} for known in EARLIER]) == {}
     assert judge.merit({"P": 0.4, "TG": 0.6}, EARLIER) == pytest.approx(0.45)
+
+
+def test_one_odd_trial_does_not_set_the_scale():
+    """Nor do ten that failed alike: then the next ones are taken too."""
+    diverged = [known | {"P": -1e4, "TG": 0.9} if i == 3 else known for i, known in enumerate(EARLIER)]
+    weight, centre = Judge().shares(diverged)["TG"]
+    assert 2.0 < weight < 10.0 and 0.55 < centre < 0.65
+    chance = 10 * [{"P": 0.1, "TG": 0.5}]
+    assert Judge().shares(chance) == {}
+    assert Judge().shares(chance + EARLIER)["TG"][0] > 0.5
 
 
 def test_by_default_the_training_losses_count_too():
@@ -45,12 +55,13 @@ def test_by_default_the_training_losses_count_too():
 def test_other_signals_count_as_much_as_p():
     all_three = Judge(combine=("P", "TG", "CE"))
     weight, centre = all_three.shares(EARLIER)["CE"]
-    assert (weight, centre) == pytest.approx((0.25, -1.2))  # lower is better: the mean of -CE
+    assert (weight, centre) == pytest.approx((0.25, -1.2))  # lower is better: the median of -CE
     assert all_three.merit({"P": 0.4, "TG": 0.6, "CE": 1.0}, EARLIER) == pytest.approx(0.45 + 0.25 * 0.2)
     assert all_three.merit({"P": 0.4, "TG": 0.6, "CE": math.nan}, EARLIER) == pytest.approx(0.45)
     alone = Judge(combine=("CE",))
-    assert alone.merit({"P": 0.4, "CE": 1.0}, EARLIER) == pytest.approx(0.45 + 0.25 * 0.2)  # about the mean of P
+    assert alone.merit({"P": 0.4, "CE": 1.0}, EARLIER) == pytest.approx(0.45 + 0.25 * 0.2)  # about the median of P
     assert alone.merit({"P": 0.4, "CE": 1.0}, EARLIER[:3]) == 0.4
+    assert alone.merit({"P": 0.4, "TG": 0.6}, None) == Judge(combine=("P",)).merit({"P": 0.4, "TG": 0.6}, None) == 0.4
 
 
 def test_shares_of_earlier_trials_that_are_worse():
@@ -72,7 +83,7 @@ def test_a_loss_is_turned_round_and_back():
     assert Judge(minimize=True).reported(-0.15) == -0.15
 
 
-@pytest.mark.parametrize("metric", [None, "bad", math.nan, [1, 2]])
+@pytest.mark.parametrize("metric", [None, "bad", math.nan, [1, 2], 10**400])
 def test_what_is_no_number_is_none(metric):
     assert math.isnan(Judge().performance(metric))
 
@@ -84,6 +95,8 @@ def test_what_is_no_number_is_none(metric):
         ({"report": "list"}, "report"),
         ({"combine": ("P", "TGS")}, "did you mean 'TG'"),
         ({"combine": ()}, "at least one signal"),
+        ({"combine": 5}, "combine = 5: some of"),
+        ({"alpha": 2.0}, "for mode='paper'"),
         ({"combine": ["P", "ce"]}, "did you mean 'CE'"),
         ({"mode": "paper", "combine": ("P", "CE")}, "P and TG in the paper's mode"),
         ({"alpha": math.nan}, "alpha"),
@@ -131,11 +144,19 @@ def test_trials_of_a_folder_see_each_other(tmp_path):
     with open(tmp_path / FILE, "a") as file:
         file.write('{"trial": "c", "step": 1, "signals": {"TG": 0.1}, "value": 0.1, "judged": true}\n')
         file.write('{"trial": "d", "step": 1, "signals": 3, "value": 0.1, "judged": true}\n[]\n')
+        file.write('{"trial": ["f"], "step": 1, "signals": {"P": 0.1}, "value": 0.1, "judged": true}\n')
+        file.write('{"trial": "g", "step": 1, "signals": {"P": ' + "9" * 400 + '}, "value": 0.1, "judged": true}\n')
+        file.write("[" * 100_000 + "\n")
+        file.buffer.write(b'{"trial": "h\xff", "step": 1}\n')
         file.write('{"trial": "torn", "st')
     assert [outcome.trial for outcome in first.read()] == ["a", "b"]
-    assert second.judged() == [{"P": 0.6, "TG": 0.3}]
+    assert [outcome.signals for outcome in second.judged()] == [{"P": 0.6, "TG": 0.3}]
     second.add(Outcome("b", 1, {"P": 0.7, "TG": 0.3}, 0.9, judged=True))  # run again after a kill
-    assert second.judged() == [{"P": 0.7, "TG": 0.3}]
+    assert [outcome.signals for outcome in second.judged()] == [{"P": 0.7, "TG": 0.3}]
+    other = Outcome("e", 1, {"P": 0.1}, 0.1, judged=True, teacher="another")
+    first.add(other)
+    assert [o.trial for o in second.judged("mine")] == ["b"]  # whose teacher nobody noted
+    assert [o.trial for o in second.judged("another")] == ["b", "e"]
     gone = History(tmp_path / "gone")
     gone.add(Outcome("a", 1, {"P": 0.5, "TG": 0.4}, 0.9))
     assert len(gone.read()) == 1
