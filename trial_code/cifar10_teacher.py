@@ -134,8 +134,10 @@ def teacher_file(network: str, weights: Path, pixels: Bytes, labels: Labels, fol
 def is_whole(teacher: Path) -> bool:
     """Whether there is a teacher whose files are as they were written."""
     try:
-        load_teacher(teacher).spec.stimuli.pixels()
-    except InvalidArgument:
+        stimuli = load_teacher(teacher).spec.stimuli
+        stimuli.pixels()
+        stimuli.labels()
+    except Exception:  # a damaged zip fails in many ways, and whatever is wrong, it is built anew
         return False
     return True
 

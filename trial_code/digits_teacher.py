@@ -5,13 +5,16 @@ The first trial of an experiment trains it, a few seconds; the others, on the sa
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import stat
 import tempfile
 from pathlib import Path
 
 import torch
 
+from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.build import keep_stimuli, network_teacher
 from search_spaces.digits_cell import LABELS, DigitsNet
 from trial_code.digits_training import accuracy, train
@@ -36,6 +39,11 @@ def teacher_file(folder: Path | None = None) -> Path:
     ----------
     folder
         None: the experiment's, where trials run on this machine; elsewhere one for the machine's user.
+
+    Raises
+    ------
+    InvalidArgument
+        Another user has, or could have, put something where the user's folder is.
     """
     folder = folder if folder is not None else _shared_folder()
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,4 +62,22 @@ def _shared_folder() -> Path:
     system = os.environ.get("NNI_SYS_DIR")
     if os.environ.get("NNI_PLATFORM") == "local" and system:
         return Path(system).parent.parent / "teacher"
-    return Path(tempfile.gettempdir()) / f"digits_teacher_{os.getuid()}_{os.environ.get('NNI_EXP_ID', 'standalone')}"
+    name = f"digits_teacher_{os.getuid()}_{os.environ.get('NNI_EXP_ID', 'standalone')}"
+    return own_folder(Path(tempfile.gettempdir()) / name)
+
+
+def own_folder(path: Path) -> Path:
+    """Return a folder that is for this user alone, made where there is none: others know its name too.
+
+    Raises
+    ------
+    InvalidArgument
+        It is a link or a file, another user's, or others could write in it.
+    """
+    with contextlib.suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise InvalidArgument("teacher", str(path), "a folder that only its owner, who runs this, can write in")
+    path.chmod(0o700)
+    return path

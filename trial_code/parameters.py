@@ -13,7 +13,7 @@ from typing import IO, Any
 import nni
 from nni.runtime.trial_command_channel import local_legacy
 
-from nni_strategies.errors import InvalidConfiguration
+from nni_strategies.errors import InvalidArgument, InvalidConfiguration
 
 
 def decode_plain(text: str | None = None, *, fp: IO[str] | None = None) -> Any:
@@ -26,6 +26,25 @@ def decode_plain(text: str | None = None, *, fp: IO[str] | None = None) -> Any:
     """
     source = text if fp is None else fp.read()
     return json.loads(source or "", object_pairs_hook=_only_plain)
+
+
+def given_parameters(text: str) -> dict[str, Any]:
+    """Return the parameters that a command line gives as JSON.
+
+    Raises
+    ------
+    InvalidArgument
+        No JSON object, or one that is not plain JSON.
+    """
+    try:
+        parameters = decode_plain(text)
+    except InvalidConfiguration:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument("parameters", text, f"a JSON object ({error})") from None
+    if not isinstance(parameters, dict):
+        raise InvalidArgument("parameters", parameters, "a JSON object")
+    return parameters
 
 
 def next_parameters() -> dict[str, Any]:

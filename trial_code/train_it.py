@@ -11,7 +11,6 @@ IT: how alike a perfect model of it could be, as four subjects tell.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from nni_strategies.rsa.score import TeacherScorer
 from nni_strategies.rsa.trial import Guide
 from search_spaces.layered_conv import DEPTH, LayeredConvNet, configuration_of, layer_labels
 from trial_code.digits_training import accuracy, train
-from trial_code.parameters import next_parameters
+from trial_code.parameters import given_parameters, next_parameters
 from trial_code.small_cifar import SMALL, small_cifar
 from trial_code.teacher_it import it_file, it_teacher
 
@@ -40,7 +39,7 @@ def main() -> None:
     """Train the network of the next parameters and report."""
     torch.set_num_threads(1)  # trials run side by side, one core each
     it_file()  # what is missing is said before anything else is done
-    parameters = json.loads(sys.argv[1]) if len(sys.argv) > 1 else next_parameters()
+    parameters = given_parameters(sys.argv[1]) if len(sys.argv) > 1 else next_parameters()
     if not parameters:  # no experiment, no argument: show something sensible
         parameters = {DEPTH: 3} | {label: PLAIN[label.partition(".")[2]] for label in layer_labels(3)}
     torch.manual_seed(SEED)

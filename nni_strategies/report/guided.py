@@ -1,7 +1,8 @@
 """What a teacher said of the trials: P and TG of each, and what they reached in the end.
 
 A guided trial reports ``P`` (performance, higher is better), ``TG`` (likeness to the teacher), ``tg_ok`` (0 where TG
-could not be computed and is a stand-in) and ``default``, which combines them, on the way and in the end.
+could not be computed and is a stand-in) and ``default``, which combines them and what else the judge was told to, such
+as training losses, on the way and in the end.
 """
 
 from __future__ import annotations

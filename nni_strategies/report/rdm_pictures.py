@@ -13,6 +13,7 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
+from nni_strategies.pairs import n_items, square
 from nni_strategies.ranks import average_ranks
 from nni_strategies.report import html
 from nni_strategies.report.correlation import spearman
@@ -114,7 +115,8 @@ def picture(rdm: Array, order: npt.NDArray[np.intp]) -> str:
     """Return the heat map of an RDM ``[n_pairs]`` as a PNG in a data URI, a pixel a pair, dark where alike."""
     from PIL import Image  # read only when a map is drawn
 
-    levels = np.minimum(square(percentiles(rdm)) * _LEVELS, _LEVELS - 1).astype(np.uint8)[np.ix_(order, order)]
+    ranks = square(percentiles(rdm), _size(rdm))[np.ix_(order, order)]
+    levels = np.minimum(ranks * _LEVELS, _LEVELS - 1).astype(np.uint8)
     drawn = Image.fromarray(levels)
     drawn.putpalette([part for i in range(_LEVELS) for part in _rgb(1.0 - i / (_LEVELS - 1))])
     file = io.BytesIO()
@@ -127,14 +129,6 @@ def percentiles(rdm: Array) -> Array:
     return average_ranks(rdm) / max(len(rdm) - 1, 1)
 
 
-def square(vector: Array) -> Array:
-    """Return the symmetric matrix with zero diagonal of an upper triangle ``[n_pairs]``."""
-    n = _size(vector)
-    out = np.zeros((n, n))
-    out[np.triu_indices(n, 1)] = vector
-    return np.asarray(out + out.T)
-
-
 def similarity_order(rdm: Array) -> npt.NDArray[np.intp]:
     """Return an order of the stimuli that puts alike ones side by side: the leaves of average linkage, best turned."""
     from scipy.cluster.hierarchy import leaves_list, linkage
@@ -143,7 +137,9 @@ def similarity_order(rdm: Array) -> npt.NDArray[np.intp]:
 
 
 def _size(rdm: Array) -> int:
-    return (1 + int(np.sqrt(1 + 8 * len(rdm)))) // 2
+    n = n_items(len(rdm))
+    assert n is not None, "looked at when it was read"
+    return n
 
 
 def _rgb(share: float) -> tuple[int, int, int]:

@@ -205,7 +205,7 @@ def _interval(found: Correlation) -> str:
 
 
 def _weights(trials: Sequence[TrialRecord]) -> str:
-    """Say how much TG counted in ``default``."""
+    """Say how much TG counted in ``default``; nothing of trials without ``alpha``, judged by ranks."""
     alphas = sorted(alpha for trial in trials if (alpha := value_of(trial.metrics, "alpha")) is not None)
     without = sum(alpha == 0.0 for alpha in alphas)
     others = list(dict.fromkeys(number(alpha, 3) for alpha in alphas if alpha != 0.0))

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
+from nni_strategies.pairs import n_items, pairs_among
 from nni_strategies.report.records import ExperimentRecord, TrialRecord
 from nni_strategies.search.metrics import is_plain_number
 
@@ -92,7 +92,7 @@ def _read(folder: Path, trial: TrialRecord, rank: int) -> TeacherDetails | None:
         matrix = tuple(tuple(_similarity(entry) for entry in row) for row in given["matrix"])
         match = {str(name): str(found) for name, found in given["match"].items()}
         approximate = frozenset(_names(given.get("approximate", [])))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     if not teacher or not candidate or [len(row) for row in matrix] != [len(candidate)] * len(teacher):
         return None
@@ -118,23 +118,25 @@ def _rdms(path: Path, teacher: Any, teacher_layers: tuple[str, ...]) -> dict[str
         raise _Unreadable("the trial left no RDMs")
     arrays = _arrays(path)
     rdm, layers, kept = (arrays.get(name) for name in ("rdm", "layers", "stimuli"))
-    if rdm is None or layers is None or kept is None or rdm.ndim != 2 or len(layers) != len(rdm) or kept.ndim != 1:
+    if rdm is None or layers is None or kept is None or not _are_layers(rdm, layers) or kept.ndim != 1:
         raise _Unreadable(f"{path.name} does not hold what it should")
     increasing = kept.dtype.kind in "iu" and len(kept) >= 3 and bool((np.diff(kept.astype(np.int64)) > 0).all())
     if not increasing or rdm.shape[1] != len(kept) * (len(kept) - 1) // 2:
         raise _Unreadable(f"the RDMs in {path.name} are not of its stimuli")
     whole = _teacher_rdms(teacher, len(teacher_layers))
-    n = (1 + int(np.sqrt(1 + 8 * whole.shape[1]))) // 2
-    if n * (n - 1) // 2 != whole.shape[1] or kept[0] < 0 or kept[-1] >= n:
+    n = n_items(whole.shape[1])
+    if n is None or kept[0] < 0 or kept[-1] >= n:
         raise _Unreadable("the teacher’s RDMs are of other stimuli")
-    first, second = np.triu_indices(len(kept), 1)
-    i, j = kept.astype(np.int64)[first], kept.astype(np.int64)[second]
-    chosen = whole[:, i * (2 * n - i - 1) // 2 + j - i - 1].astype(np.float64)  # the pair's place, row by row
+    chosen = whole[:, pairs_among(kept, n)].astype(np.float64)
     of_teacher = dict(zip(teacher_layers, chosen, strict=True))
     of_candidate = {str(name): row for name, row in zip(layers.tolist(), rdm.astype(np.float64), strict=True)}
     if not all(np.isfinite(row).all() for row in (*of_teacher.values(), *of_candidate.values())):
         raise _Unreadable("RDMs that are not finite")
     return {"teacher_rdms": of_teacher, "candidate_rdms": of_candidate, "n_stimuli": n}
+
+
+def _are_layers(rdm: npt.NDArray[Any], layers: npt.NDArray[Any]) -> bool:
+    return rdm.ndim == 2 and rdm.dtype.kind in "fiu" and layers.shape == rdm.shape[:1] and layers.dtype.kind == "U"
 
 
 def _teacher_rdms(teacher: Any, n_layers: int) -> npt.NDArray[Any]:
@@ -158,7 +160,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in ("rdm", "layers", "stimuli") if name in file}
-    except (OSError, ValueError, EOFError, KeyError, BadZipFile) as error:
+    except Exception as error:  # a damaged zip fails in many ways: zlib.error, NotImplementedError, struct.error, …
         raise _Unreadable(f"{path.name} cannot be read: {error}") from None
 
 

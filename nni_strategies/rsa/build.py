@@ -6,17 +6,17 @@ Built once, before the experiment; trials load vectors only.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument, refuse_unknown
-from nni_strategies.rsa.ceiling import noise_ceiling, split_half_ceiling
+from nni_strategies.rsa.ceiling import noise_ceiling, of_halves
 from nni_strategies.rsa.gram import Gram, gram
 from nni_strategies.rsa.groups import read_group, read_labels
 from nni_strategies.rsa.layers import discover_layers, late_layers
@@ -26,8 +26,9 @@ from nni_strategies.rsa.rdm_files import read_rdms, read_subjects
 from nni_strategies.rsa.recordings import mean_response, read_recordings, repetitions
 from nni_strategies.rsa.similarity import gram_signature
 from nni_strategies.rsa.stimuli import FEWEST, Stimuli, Transform, as_images, read_images, write_images
-from nni_strategies.rsa.taps import BUDGET, layer_grams
-from nni_strategies.rsa.teacher import write_teacher
+from nni_strategies.rsa.taps import layer_grams
+from nni_strategies.rsa.teacher import move_teacher, read_spec, staged, write_teacher
+from nni_strategies.rsa.untouched import as_input, unwrapped
 
 Array = npt.NDArray[np.float64]
 
@@ -53,7 +54,7 @@ def build_teacher(
     stimuli
         Images, see :func:`keep_stimuli`, or stimuli that were kept.
     folder
-        Where the teacher's files go; created when missing.
+        Where the teacher's files go; created when missing. Files that are there are replaced once all is well.
     network, rdm, activations
         One of them: a module or ``module:factory``, a file of RDMs, recordings or a file of them.
     transform
@@ -82,9 +83,10 @@ def build_teacher(
     if isinstance(group, (str, Path)):
         group = read_group(group, stimuli.path if isinstance(stimuli, Stimuli) else stimuli)
     folder = Path(folder)
-    kept = stimuli if isinstance(stimuli, Stimuli) else keep_stimuli(stimuli, folder, transform, **of_images)
-    path: Path = builder(sources[given[0]], kept, folder, group=group, **options)
-    return path
+    with staged(folder) as new:
+        kept = stimuli if isinstance(stimuli, Stimuli) else keep_stimuli(stimuli, new, transform, **of_images)
+        path: Path = builder(sources[given[0]], kept, new, group=group, **options)
+        return move_teacher(read_spec(path), folder)
 
 
 def keep_stimuli(
@@ -117,11 +119,13 @@ def keep_stimuli(
     """
     images = as_images(source) if isinstance(source, np.ndarray) else read_images(source, datasets)
     path = folder.absolute() / "stimuli.npz"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        sha256 = write_images(images, path, None if labels is None else np.asarray(labels))
-    except OSError as error:
-        raise InvalidArgument("folder", str(folder), f"a folder that can be written to ({error.strerror})") from None
+    with staged(folder) as new:
+        try:
+            sha256 = write_images(images, new / path.name, None if labels is None else np.asarray(labels))
+        except OSError as error:
+            allowed = f"a folder that can be written to ({error.strerror})"
+            raise InvalidArgument("folder", str(folder), allowed) from None
+        os.replace(new / path.name, path)
     return Stimuli(str(path), sha256, transform if transform is not None else Transform())
 
 
@@ -135,7 +139,7 @@ def network_teacher(
     method: str = "cka",
     group: Sequence[Any] | None = None,
     own: Transform | None = None,
-    budget: int = BUDGET,
+    budget: int | None = None,
 ) -> Path:
     """Build a teacher from a network; return its JSON file.
 
@@ -161,19 +165,18 @@ def network_teacher(
     InvalidArgument
         A factory, weights or layers that are not found, or a layer that says nothing about the stimuli.
     """
-    source = model if isinstance(model, str) else type(model).__name__
-    model = load_network(model) if isinstance(model, str) else model
+    network = unwrapped(load_network(model) if isinstance(model, str) else model)
+    source = model if isinstance(model, str) else type(network).__name__
     if weights is not None:
-        load_weights(model, weights)
+        load_weights(network, weights)
     transform = own if own is not None else stimuli.transform
     images = transform(stimuli.pixels())
     _refuse_group(group, len(images))
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     policy = "auto" if layers == LATE else layers
     try:
-        found = discover_layers(model, images[:2].to(device), policy)
+        found = discover_layers(network, as_input(network, images[:2]), policy)
         chosen = late_layers(found) if layers == LATE else found
-        made = layer_grams(model, images, chosen, budget=budget)
+        made = layer_grams(network, images, chosen, budget=budget)
     except RuntimeError as error:
         shape = list(images.shape[1:])
         raise InvalidArgument("stimuli", shape, f"of a shape that the teacher takes ({error})") from None
@@ -214,8 +217,9 @@ def activation_teacher(
         repeated = repetitions(name, values, n)
         sums[name] = _averaged(gram(mean_response(repeated, name)), group)
         if len(repeated) > 1:
-            halves = [correlation_rdm(_averaged(gram(mean_response(repeated[i::2], name)), group)) for i in (0, 1)]
-            reached = split_half_ceiling(halves[0], halves[1], "pearson")
+            halves = [_averaged(gram(mean_response(repeated[i::2], name)), group) for i in (0, 1)]
+            first, second = (gram_signature(half, method) for half in halves)
+            reached = of_halves(float(first @ second))
             ceilings[name] = (reached, reached)
     return _write(sums, stimuli, folder, method, group, source, ceilings, averaged=True)
 

@@ -48,5 +48,9 @@ def noise_ceiling(rdms: npt.NDArray[np.float64], method: str = "spearman") -> tu
 
 def split_half_ceiling(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], method: str) -> float:
     """Return a perfect model's similarity to the mean of two halves' RDMs ``[n_pairs]``; 0 where they disagree."""
-    r = float(compare(first, second, method)[0, 0])
+    return of_halves(float(compare(first, second, method)[0, 0]))
+
+
+def of_halves(r: float) -> float:
+    """Return a perfect model's similarity to the mean of two halves whose similarity is r."""
     return math.sqrt(max(2.0 * r / (1.0 + r), 0.0)) if r > -1.0 else 0.0

@@ -8,16 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from nni_strategies.rsa.gram import gram
 from nni_strategies.rsa.rdm import correlation_rdm
 from nni_strategies.rsa.similarity import gram_signature, signature
 from nni_strategies.rsa.teacher import TeacherSpec
-from nni_strategies.rsa.untouched import untouched
-
-_BATCH = 64
 
 
 class StimulusClasses:
@@ -56,23 +52,14 @@ class StimulusClasses:
             return None
         return cls(labels, spec.method, None if spec.group is None else np.array(spec.group))
 
-    def cross_entropy(self, model: nn.Module, stimuli: torch.Tensor) -> float:
+    def cross_entropy(self, logits: torch.Tensor | None) -> float:
         """Return a classifier's mean cross-entropy on the stimuli; NaN for an output that is no logits of the classes.
 
         Parameters
         ----------
-        model
-            Left as it was.
-        stimuli
-            ``[n_stimuli, ...]``.
+        logits
+            ``[n_stimuli, n_classes]`` on the CPU, or more columns; None where the model gave something else.
         """
-        device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        total = 0.0
-        with untouched(model):
-            for first in range(0, len(stimuli), _BATCH):
-                logits = model(stimuli[first : first + _BATCH].to(device))
-                if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[1] < self._n_classes:
-                    return math.nan
-                target = self._labels[first : first + _BATCH].to(device)
-                total += float(F.cross_entropy(logits.float(), target, reduction="sum"))
-        return total / len(stimuli)
+        if logits is None or len(logits) != len(self._labels) or logits.shape[1] < self._n_classes:
+            return math.nan
+        return float(F.cross_entropy(logits.double(), self._labels))

@@ -43,13 +43,15 @@ def dataset_images(source: str, folder: Path) -> Iterator[tuple[str, npt.NDArray
     Raises
     ------
     InvalidArgument
-        There is no such data set or split, it is not in the folder, or has fewer than n images.
+        There is no such data set or split, it is not in the folder, is empty or has fewer than n images.
     """
     found = _FORM.fullmatch(source)
     assert found is not None, source
     name, split, count = found.groups()
     dataset = _opened(source, _factory(name), split, folder)
     n = int(count) if count else min(N_STIMULI, len(dataset))
+    if n < 1:
+        raise InvalidArgument("stimuli", source, f"at least one image, of {len(dataset)}")
     if n > len(dataset):
         raise InvalidArgument("stimuli", source, f"at most {len(dataset)} images, as many as there are")
     for row in _in_turn(dataset, n):

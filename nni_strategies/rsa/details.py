@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from nni_strategies.pairs import pairs_among
 from nni_strategies.rsa.rdm import n_stimuli
 from nni_strategies.rsa.score import ScoreResult
 from nni_strategies.rsa.teacher import Teacher
@@ -91,10 +92,7 @@ def kept_stimuli(n: int) -> npt.NDArray[np.int32]:
 
 def of_stimuli(rdms: npt.NDArray[np.float64], kept: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
     """Return the pairs of some of the stimuli ``[n_layers, k (k - 1) / 2]`` of RDMs ``[n_layers, n_pairs]``."""
-    n = n_stimuli(rdms.shape[1])
-    first, second = np.triu_indices(len(kept), 1)
-    i, j = kept[first].astype(np.int64), kept[second].astype(np.int64)
-    return rdms[:, i * (2 * n - i - 1) // 2 + j - i - 1]
+    return rdms[:, pairs_among(kept, n_stimuli(rdms.shape[1]))]
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import functools
 import json
+import logging
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -33,6 +34,10 @@ from nni_strategies.rsa.judge import Judge
 from nni_strategies.rsa.teacher import LARGEST
 from nni_strategies.rsa.trial import Guide
 
+_logger = logging.getLogger(__name__)
+
+_kept: set[type] = set()  # of which it was said that they cannot be copied
+
 
 @nni.trace
 class TeacherGuidedEvaluator(MutableEvaluator):  # type: ignore[misc]  # NNI has no types
@@ -43,6 +48,7 @@ class TeacherGuidedEvaluator(MutableEvaluator):  # type: ignore[misc]  # NNI has
     evaluator
         What trains and reports: ``FunctionalEvaluator``, ``Lightning``, ``Classification``, or your own. Lightning's
         trainer is made anew for each candidate, with copies of its callbacks: NNI's goes on where the last one ended.
+        A callback that cannot be copied, as it holds a lock or an open file, is shared by all; a warning says so once.
     teacher
         The JSON file of ``nni_strategies teacher build``, as an absolute path that the trials' machines have too, or
         what is in it.
@@ -95,10 +101,24 @@ def _renew_trainer(evaluator: Any) -> None:
     made = trainer.trace_copy()
     given = made.trace_kwargs.get("callbacks")
     if given is not None:  # they may count too
-        made.trace_kwargs["callbacks"] = copy.deepcopy(given)
+        made.trace_kwargs["callbacks"] = _copied(given)
     evaluator.trainer = made.get()
     if given is not None:
         evaluator.trainer.trace_kwargs["callbacks"] = given
+
+
+def _copied(callbacks: Any) -> Any:
+    """Return copies of a callback or of a list of them; those that cannot be copied themselves."""
+    try:
+        return copy.deepcopy(callbacks)  # together: they may know each other
+    except Exception as error:  # whatever a user's class raises
+        if isinstance(callbacks, (list, tuple)):
+            return [_copied(callback) for callback in callbacks]
+        if type(callbacks) not in _kept:
+            name = type(callbacks).__name__
+            _logger.warning("%s cannot be copied (%s): all candidates have the same, with its memory", name, error)
+        _kept.add(type(callbacks))
+        return callbacks
 
 
 def _watch_losses(evaluator: Any, judge: Judge) -> Callable[[], dict[str, float]]:
@@ -113,7 +133,7 @@ def _watch_losses(evaluator: Any, judge: Judge) -> Callable[[], dict[str, float]
 
     def losses() -> dict[str, float]:
         validation = float(trainer.callback_metrics.get("val_loss", math.nan))
-        return {judge.loss_key: training.mean(), judge.ce_key: validation}
+        return {judge.loss_key: training.take(), judge.ce_key: validation}
 
     return losses
 

@@ -27,9 +27,9 @@ def bytes_per_stimulus(model: nn.Module, example: torch.Tensor) -> int:
     alive: dict[int, tuple[int, int]] = {}  # address of the storage and size, by tensor
     most = 0
 
-    def seen(module: nn.Module, inputs: Any, output: Any = None) -> None:
+    def seen(module: nn.Module, inputs: Any, keywords: Any, output: Any = None) -> None:
         nonlocal most
-        for tensor in tensors([inputs, output]):
+        for tensor in tensors([inputs, keywords, output]):
             if id(tensor) not in alive:
                 storage = tensor.untyped_storage()
                 alive[id(tensor)] = storage.data_ptr(), min(storage.nbytes(), tensor.nbytes)
@@ -39,7 +39,7 @@ def bytes_per_stimulus(model: nn.Module, example: torch.Tensor) -> int:
 
     with untouched(model):
         for module in model.modules():
-            module.register_forward_pre_hook(seen)
-            module.register_forward_hook(seen)
+            module.register_forward_pre_hook(seen, with_kwargs=True)
+            module.register_forward_hook(seen, with_kwargs=True)
         model(example)
     return max(most // len(example), 1)

@@ -119,7 +119,7 @@ class GramAccumulator:
         return self._n_features
 
     def add(self, features: Any) -> None:
-        """Add features ``[n_stimuli, n]``: floats of any precision, a numpy array or a torch tensor on the CPU.
+        """Add features ``[n_stimuli, n]``: floats of any precision, a numpy array or a torch tensor.
 
         Raises
         ------
@@ -128,7 +128,7 @@ class GramAccumulator:
         """
         if _is_tensor(features):
             features = features.detach()
-            features = (features if features.dtype.itemsize >= 4 else features.float()).numpy()
+            features = (features if features.dtype.itemsize >= 4 else features.float()).cpu().numpy()
         if features.ndim != 2 or len(features) != len(self._norms):
             raise InvalidArgument("features", list(features.shape), f"shape [{len(self._norms)}, n_features]")
         for first in range(0, features.shape[1], self._chunk):
@@ -171,7 +171,8 @@ def gram(features: Any, dtype: str = "float32", chunk: int = CHUNK) -> Gram:
     Parameters
     ----------
     features
-        ``[n_stimuli, ...]``, a numpy array or a torch tensor; a tensor on a GPU is worked on there.
+        ``[n_stimuli, ...]``, a numpy array or a torch tensor; on a CUDA GPU it is worked on there (others may have no
+        double precision).
     dtype
         Of the matrix products, ``float32`` or ``float64``.
     chunk
@@ -179,7 +180,7 @@ def gram(features: Any, dtype: str = "float32", chunk: int = CHUNK) -> Gram:
     """
     if not _is_tensor(features):
         features = np.asarray(features)
-    elif features.device.type != "cpu":
+    elif features.device.type == "cuda":
         from nni_strategies.rsa.torch_gram import torch_gram
 
         return torch_gram(features, dtype, chunk)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.damaged import DAMAGED
 
 
 def read_group(where: Path | str, stimuli: Any, field: str = "group") -> tuple[int | str, ...]:
@@ -35,10 +35,11 @@ def read_group(where: Path | str, stimuli: Any, field: str = "group") -> tuple[i
             ids = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.array(_lines(path))
         else:
             ids = _entry(str(where), stimuli, field)
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except DAMAGED as error:
         if isinstance(error, InvalidArgument):
             raise
         raise InvalidArgument(field, str(where), f"a readable file with an id for each stimulus ({error})") from None
+    ids = np.asarray(ids)
     if ids.ndim != 1 or ids.dtype.kind not in "iuUb":
         allowed = f"a whole number or a word for each stimulus, not {ids.dtype} {list(ids.shape)}"
         raise InvalidArgument(field, str(where), allowed)

@@ -55,7 +55,8 @@ class Judge:
     key
         The entry of a reported dictionary that is the performance.
     ce_key, loss_key
-        Those that are the validation cross-entropy, and the mean training loss since the last intermediate result.
+        Those that are the validation cross-entropy, and the epoch's mean training loss; with several epochs between two
+        intermediate results, the sum of these means.
     minimize
         Whether lower performance is better (a loss).
     larger_reported

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +24,8 @@ FEATURES = ":input"  # a layer's name with this suffix is what the layer reads
 MAX_LAYERS = 12
 _FEW = 3
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+_LAST_AXIS = (nn.Linear, nn.LayerNorm)  # what they give has its features last
+_FIRST_AXIS = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.GroupNorm)
 _NO_LAYERS = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.Flatten)
 
 
@@ -43,6 +45,8 @@ class LayerInfo:
         When it ran, from 0.
     run
         Which of its runs in a forward pass this is: the last, where a module runs several times.
+    features_last
+        Whether the shape is ``(tokens, d)`` or ``(height, width, d)``, as transformers have it.
     """
 
     name: str
@@ -50,6 +54,7 @@ class LayerInfo:
     shape: tuple[int, ...]
     order: int
     run: int = 1
+    features_last: bool = False
 
     @property
     def n_features(self) -> int:
@@ -58,8 +63,10 @@ class LayerInfo:
 
     @property
     def spatial(self) -> tuple[int, ...]:
-        """Height and width; empty where there are none, as after pooling."""
-        return self.shape[1:] if len(self.shape) > 1 else ()
+        """Height and width, or how many tokens; empty where there are none, as after pooling."""
+        if len(self.shape) < 2:
+            return ()
+        return self.shape[:-1] if self.features_last else self.shape[1:]
 
 
 def tensors(value: Any) -> Iterator[torch.Tensor]:
@@ -125,7 +132,14 @@ def discover_layers(
 
 
 def late_layers(layers: Sequence[LayerInfo]) -> list[LayerInfo]:
-    """Keep those of the last spatial size and what comes after it: where nearly all of a teacher's signal is."""
+    """Keep those of the last spatial size and what comes after it: where nearly all of a teacher's signal is.
+
+    Of as many tokens all the way, which have no last size, the last quarter is kept, but two at least.
+    """
+    tokens = [layer for layer in layers if layer.features_last]
+    if tokens and len({layer.spatial for layer in tokens}) == 1:
+        first = layers.index(tokens[-max(len(tokens) // 4, min(len(tokens), 2))])
+        return list(layers[first:])
     spatial = [layer.spatial for layer in layers if layer.spatial and max(layer.spatial) > 1]
     if not spatial:
         return list(layers[-2:])
@@ -135,9 +149,12 @@ def late_layers(layers: Sequence[LayerInfo]) -> list[LayerInfo]:
 
 def _run(model: nn.Module, example: torch.Tensor) -> list[LayerInfo]:
     names = {module: name for name, module in model.named_modules() if name}
+    modules = {name: module for module, name in names.items()}
     seen: dict[str, LayerInfo] = {}
     pointers: dict[tuple[int, int], str] = {}
     alive: list[torch.Tensor] = []  # so that no address is used twice
+    counts = Counter(type(module) for module in names)
+    last_axis: set[tuple[int, int]] = set()  # axes and features of what has its features last
     order = 0
 
     def note(name: str, module: nn.Module, tensor: torch.Tensor | None) -> None:
@@ -149,6 +166,8 @@ def _run(model: nn.Module, example: torch.Tensor) -> list[LayerInfo]:
         if same is not None and same != name and same in seen:
             if not _inside(same, name) or isinstance(module, _CONTAINERS):
                 return  # handed on as it was, maybe in another shape
+            if counts[type(module)] == 1 and _is_own(modules[same]) and counts[type(modules[same])] > 1:
+                return  # an encoder gives what its last block gave: the block it is
             del seen[same]  # a block gives what its last part gave: the block it is
         alive.append(tensor)
         pointers[key] = name
@@ -160,16 +179,19 @@ def _run(model: nn.Module, example: torch.Tensor) -> list[LayerInfo]:
 
     runs: Counter[nn.Module] = Counter()
 
-    def after(module: nn.Module, inputs: Any, output: Any) -> None:
+    def after(module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
         runs[module] += 1
-        if isinstance(module, nn.Linear):
-            last[:] = [(names[module], module, inputs[0])]
+        read, given = next(tensors([inputs, keywords]), None), activation([inputs, keywords], output)
+        if isinstance(module, nn.Linear) and read is not None:
+            last[:] = [(names[module], module, read)]
+        if isinstance(module, _LAST_AXIS) and given is not None:
+            last_axis.add((given.dim() - 1, given.shape[-1]))
         if not isinstance(module, _NO_LAYERS):
-            note(names[module], module, activation(inputs, output))
+            note(names[module], module, given)
 
     with untouched(model):
         for module in names:
-            module.register_forward_hook(after)
+            module.register_forward_hook(after, with_kwargs=True)
         model(example)
     for name, module, read in last:  # logits are what the last linear layer gives; its features are what it reads
         seen.pop(name, None)
@@ -179,18 +201,24 @@ def _run(model: nn.Module, example: torch.Tensor) -> list[LayerInfo]:
         if len(read) == len(example) and pointers.get((read.data_ptr(), read.numel())) not in seen:
             shape = tuple(read.shape[1:])
             seen[name + FEATURES] = LayerInfo(name + FEATURES, type(module).__name__, shape, order, runs[module])
-    return sorted(seen.values(), key=lambda layer: layer.order)
+    found = sorted(seen.values(), key=lambda layer: layer.order)
+    return [replace(x, features_last=True) if _has_features_last(x, modules, last_axis) else x for x in found]
+
+
+def _has_features_last(layer: LayerInfo, modules: dict[str, nn.Module], last_axis: set[tuple[int, int]]) -> bool:
+    if len(layer.shape) < 2 or isinstance(modules.get(layer.name), _FIRST_AXIS):
+        return False
+    return (len(layer.shape), layer.shape[-1]) in last_axis
+
+
+def _is_own(module: nn.Module) -> bool:
+    """Whether a module is made of others, and more than a list of them."""
+    return any(True for _ in module.children()) and not isinstance(module, _CONTAINERS)
 
 
 def _automatic(model: nn.Module, run: list[LayerInfo]) -> list[LayerInfo]:
     modules = dict(model.named_modules())
-    own = {
-        layer.name
-        for layer in run
-        if layer.name in modules
-        and any(True for _ in modules[layer.name].children())
-        and not isinstance(modules[layer.name], _CONTAINERS)
-    }
+    own = {layer.name for layer in run if layer.name in modules and _is_own(modules[layer.name])}
     counts = Counter(type(modules[name]) for name in own)
     repeated = {name for name in own if counts[type(modules[name])] > 1}
     blocks = {name for name in repeated if not any(_inside(name, other) for other in repeated)}

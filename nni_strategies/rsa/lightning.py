@@ -87,7 +87,7 @@ class TeacherCallback(Callback):  # type: ignore[misc]  # Lightning is not follo
     Raises
     ------
     InvalidArgument
-        A teacher or an option that cannot be used.
+        A teacher or an option that cannot be used; when training starts, a `network` that is not there.
     """
 
     def __init__(
@@ -119,6 +119,15 @@ class TeacherCallback(Callback):  # type: ignore[misc]  # Lightning is not follo
         """Forget the last training."""
         if stage == "fit":
             self.results, self._failed = [], False
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        """Refuse a network that is not there; not earlier, as LightningModules may build theirs in `setup`."""
+        try:
+            network_of(pl_module, self.network)
+        except AttributeError:
+            names = [name for name, _ in pl_module.named_modules() if name]
+            allowed = f"a module's path in {type(pl_module).__name__}"
+            raise InvalidArgument("network", self.network, allowed, names) from None
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Score, log, and end the training where TG has not risen for long."""
@@ -167,25 +176,46 @@ class TeacherCallback(Callback):  # type: ignore[misc]  # Lightning is not follo
 
 
 class EpochLosses(Callback):  # type: ignore[misc]  # Lightning is not followed
-    """Keeps the training losses of the epoch, for judges that take their sum."""
+    """Keeps training losses, for judges that take the sum of the epochs' means.
+
+    An epoch that is not over counts by the share of its batches, or, where their number is not known, by the mean so
+    far. After n epochs the sum is thus the same whenever it was asked for on the way.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._losses: list[Any] = []
+        self._of_epoch: list[Tensor] = []
+        self._share = 1.0
+        self._before = 0.0
+        self._told = 0.0
+        self._any = False
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin anew."""
-        self._losses = []
+        """Count the last epoch among those before."""
+        self._share = 1.0  # it is over, whatever part of its batches it took
+        self._before, self._of_epoch = self._sum(), []
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Keep the batch's loss, on its device: reading it would wait for the GPU."""
+        n = trainer.num_training_batches
+        self._share = min((batch_idx + 1) / n, 1.0) if n and math.isfinite(n) else 1.0
         loss = outputs.get("loss") if isinstance(outputs, Mapping) else outputs
         if isinstance(loss, Tensor):
-            self._losses.append(loss.detach())
+            # Lightning divides what it optimises itself, so that gradients of several batches add up to a mean
+            divided = trainer.accumulate_grad_batches if pl_module.automatic_optimization else 1
+            self._of_epoch.append(loss.detach().float().mean() * divided)
+            self._any = True
 
-    def mean(self) -> float:
-        """Return the mean loss of the epoch's batches so far; NaN where there is none."""
-        return float(stack(self._losses).float().mean()) if self._losses else math.nan
+    def take(self) -> float:
+        """Return by how much the sum of the epochs' mean losses grew since it was asked for last.
+
+        NaN where there never was a loss.
+        """
+        told, self._told = self._told, self._sum()
+        return self._told - told if self._any else math.nan
+
+    def _sum(self) -> float:
+        return self._before + (float(stack(self._of_epoch).mean()) * self._share if self._of_epoch else 0.0)
 
 
 def network_of(module: Any, path: str | None = None) -> nn.Module:

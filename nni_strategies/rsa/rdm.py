@@ -9,12 +9,12 @@ another dead row (0), where scipy and rsatoolbox give NaN.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from nni_strategies import pairs
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.gram import Gram, gram
 
@@ -38,10 +38,7 @@ def square(vector: npt.NDArray[Any]) -> Array:
     InvalidArgument
         No n has so many pairs.
     """
-    n = n_stimuli(len(vector))
-    out = np.zeros((n, n))
-    out[np.triu_indices(n, 1)] = vector
-    return np.asarray(out + out.T)
+    return pairs.square(vector, n_stimuli(len(vector)))
 
 
 def n_stimuli(n_pairs: int) -> int:
@@ -52,8 +49,8 @@ def n_stimuli(n_pairs: int) -> int:
     InvalidArgument
         Of no number.
     """
-    n = (1 + math.isqrt(1 + 8 * n_pairs)) // 2
-    if n_pairs < 1 or n * (n - 1) // 2 != n_pairs:
+    n = pairs.n_items(n_pairs)
+    if n is None:
         raise InvalidArgument("RDM", n_pairs, "n (n - 1) / 2 pairs of n stimuli: 1, 3, 6, 10, …")
     return n
 

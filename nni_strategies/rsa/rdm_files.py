@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument, refuse_unknown
+from nni_strategies.pairs import n_items
 from nni_strategies.rsa.rdm import n_stimuli, upper
 from nni_strategies.rsa.stimuli import FEWEST
 
@@ -181,8 +182,7 @@ def _may_be_rdms(value: Any) -> bool:
     if value.ndim >= 2 and value.shape[-1] == value.shape[-2]:
         return bool(np.allclose(np.diagonal(value, axis1=-2, axis2=-1), 0.0))
     m = value.shape[-1] if value.ndim else 0
-    n = (1 + int(np.sqrt(1 + 8 * m))) // 2
-    return value.ndim <= 2 and n >= FEWEST and n * (n - 1) // 2 == m
+    return value.ndim <= 2 and (n_items(m) or 0) >= FEWEST
 
 
 def _vectors(name: str, value: Any) -> Array:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.rsa.damaged import DAMAGED
 
 Array = npt.NDArray[np.float64]
 
@@ -36,7 +36,7 @@ def read_recordings(path: Path | str) -> dict[str, npt.NDArray[Any]]:
                 found = {name: file[name] for name in file}
         else:
             raise ValueError("of another type")
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except DAMAGED as error:
         allowed = f"a readable file of arrays, {['.npz', *_HDF5]} ({error})"
         raise InvalidArgument("activations", str(path), allowed) from None
     if not found:

@@ -22,8 +22,9 @@ from nni_strategies.rsa.classes import StimulusClasses
 from nni_strategies.rsa.layers import MAX_LAYERS, discover_layers
 from nni_strategies.rsa.rdm import correlation_rdm, dead_rows, is_informative
 from nni_strategies.rsa.similarity import gram_signature
-from nni_strategies.rsa.taps import BUDGET, layer_grams
+from nni_strategies.rsa.taps import layer_grams
 from nni_strategies.rsa.teacher import Teacher
+from nni_strategies.rsa.untouched import BATCH_NORM, as_input, unwrapped
 
 Array = npt.NDArray[np.float64]
 
@@ -45,14 +46,15 @@ class ScoreOptions:
     bn
         ``running`` or ``batch`` statistics.
     budget
-        Bytes of activations at a time.
+        Bytes of activations at a time; None takes 512 MB, or a fifth of what is free on the candidate's GPU.
     batch_size
         Stimuli a forward pass; None chooses.
 
     Raises
     ------
     InvalidArgument
-        Weights that are negative or all 0.
+        Numbers that are no positive integers, layers that are no names, statistics that there are not, weights that are
+        negative, not finite or all 0.
     """
 
     layers: str | tuple[str, ...] = "auto"
@@ -60,13 +62,31 @@ class ScoreOptions:
     layer_weights: tuple[float, ...] | None = None
     ordered: bool = False
     bn: str = "running"
-    budget: int = BUDGET
+    budget: int | None = None
     batch_size: int | None = None
 
     def __post_init__(self) -> None:
-        weights = self.layer_weights
-        if weights is not None and not (all(w >= 0.0 for w in weights) and sum(weights) > 0.0):
-            raise InvalidArgument("layer_weights", list(weights), "numbers of at least 0, not all of them 0")
+        if self.bn not in BATCH_NORM:
+            raise InvalidArgument("bn", self.bn, f"one of {list(BATCH_NORM)}", BATCH_NORM)
+        for name in ("max_layers", "budget", "batch_size"):
+            value, optional = getattr(self, name), name != "max_layers"
+            if value is None and optional:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidArgument(name, value, "a positive integer" + (", or None" if optional else ""))
+        layers, weights = self.layers, self.layer_weights
+        if not isinstance(layers, str):
+            if not isinstance(layers, (list, tuple)) or not layers or not all(isinstance(x, str) for x in layers):
+                raise InvalidArgument("layers", layers, "auto, all, a regular expression or a list of names")
+            object.__setattr__(self, "layers", tuple(layers))
+        if weights is None:
+            return
+        numbers = isinstance(weights, (list, tuple)) and all(
+            isinstance(w, (int, float)) and not isinstance(w, bool) and math.isfinite(w) and w >= 0.0 for w in weights
+        )
+        if not numbers or not 0.0 < sum(weights) < math.inf:
+            raise InvalidArgument("layer_weights", weights, "a list of numbers of at least 0, not all of them 0")
+        object.__setattr__(self, "layer_weights", tuple(weights))
 
 
 @dataclass(frozen=True)
@@ -150,16 +170,17 @@ class TeacherScorer:
         Raises
         ------
         InvalidArgument
-            A layer that was asked for is not in the model.
+            A layer that was asked for is not in the model, or none gives a row a stimulus.
         """
-        start, options = time.perf_counter(), self.options
-        device = next((p.device for p in model.parameters()), torch.device("cpu"))
-        example = self.stimuli[:2].to(device)
-        layers = discover_layers(model, example, options.layers, options.max_layers)
+        start, options, model = time.perf_counter(), self.options, unwrapped(model)
+        layers = discover_layers(model, as_input(model, self.stimuli[:2]), options.layers, options.max_layers)
         made = layer_grams(
             model, self.stimuli, layers, budget=options.budget, batch_size=options.batch_size, bn=options.bn
         )
         names = tuple(layer.name for layer in layers if layer.name in made.grams)
+        if not names:
+            allowed = "layers that give as many rows as they are shown stimuli, whatever the batch"
+            raise InvalidArgument("layers", [layer.name for layer in layers], allowed)
         signatures, rdms, informative = [], [], []
         for name in names:
             sums = made.grams[name]
@@ -170,19 +191,17 @@ class TeacherScorer:
             signatures.append(gram_signature(sums, self.teacher.spec.method))
         matrix = self.teacher.signatures @ np.stack(signatures).T
         matrix[:, ~np.array(informative)] = -np.inf
-        result = self._result(matrix, names, np.stack(rdms), time.perf_counter() - start, made.approximate)
-        if self._classes is None or not result.match:
-            return result
-        alike = np.stack(signatures)[np.array(informative)] @ self._classes.signature
-        entropy = self._classes.cross_entropy(model, self.stimuli)
-        return replace(result, onehot=float(alike.max()), cross_entropy=entropy)
+        result = self._result(matrix, names, np.stack(rdms), made.approximate)
+        if self._classes is not None and result.match:
+            alike = np.stack(signatures)[np.array(informative)] @ self._classes.signature
+            entropy = self._classes.cross_entropy(made.logits)
+            result = replace(result, onehot=float(alike.max()), cross_entropy=entropy)
+        return replace(result, seconds=time.perf_counter() - start)
 
-    def _result(
-        self, matrix: Array, names: tuple[str, ...], rdms: Array, seconds: float, approximate: set[str]
-    ) -> ScoreResult:
+    def _result(self, matrix: Array, names: tuple[str, ...], rdms: Array, approximate: set[str]) -> ScoreResult:
         teacher_layers = self.teacher.spec.layers
         if not np.isfinite(matrix).any():
-            return ScoreResult(np.nan, {}, {}, matrix, names, rdms, seconds, frozenset(approximate))
+            return ScoreResult(np.nan, {}, {}, matrix, names, rdms, 0.0, frozenset(approximate))
         chosen = ordered_match(matrix, self._weights) if self.options.ordered else matrix.argmax(axis=1)
         best = matrix[np.arange(len(matrix)), chosen]
         return ScoreResult(
@@ -192,7 +211,7 @@ class TeacherScorer:
             matrix,
             names,
             rdms,
-            seconds,
+            0.0,
             frozenset(approximate),
         )
 

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ import torch
 
 from nni_strategies.data_folder import data_folder
 from nni_strategies.errors import InvalidArgument, refuse_unknown
+from nni_strategies.rsa.damaged import DAMAGED
 from nni_strategies.rsa.datasets import dataset_images, names_dataset
 
 FEWEST = 3
@@ -126,17 +126,32 @@ class Stimuli:
         InvalidArgument
             The file is missing, unreadable or has other images.
         """
-        images = read_images(self.path)
+        if not Path(self.path).exists():  # never a data set's name: what a file says is not imported
+            raise InvalidArgument("stimuli.path", self.path, "a readable file or folder")
+        images = _read_files(Path(self.path))
         if images_hash(images) != self.sha256:
             raise InvalidArgument("stimuli.path", self.path, f"the images the teacher saw (sha256 {self.sha256[:12]}…)")
         return images
 
     def labels(self) -> npt.NDArray[np.int64] | None:
-        """Return the classes ``[n]`` of the images, where they were kept with them."""
+        """Return the classes ``[n]`` of the images, where they were kept with them.
+
+        Raises
+        ------
+        InvalidArgument
+            They cannot be read, or are no integers from 0.
+        """
         if not self.path.endswith(".npz"):
             return None
-        with np.load(self.path, allow_pickle=False) as file:
-            return file["labels"].astype(np.int64) if "labels" in file else None
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                labels = np.asarray(file["labels"]) if "labels" in file else None
+        except DAMAGED as error:
+            raise InvalidArgument("stimuli.path", self.path, f"a readable file ({error})") from None
+        if labels is None:
+            return None
+        _refuse_labels(labels, len(labels) if labels.ndim else 0)
+        return labels.astype(np.int64)
 
     def load(self) -> torch.Tensor:
         """Return what a network takes, ``[n, channels, height, width]``."""
@@ -166,6 +181,10 @@ def read_images(source: Path | str, datasets: Path | None = None) -> npt.NDArray
     path = Path(source)
     if not path.exists() and names_dataset(str(source)):
         return as_images(_stacked(dataset_images(str(source), datasets if datasets is not None else data_folder())))
+    return _read_files(path)
+
+
+def _read_files(path: Path) -> npt.NDArray[np.uint8]:
     try:
         if path.is_dir():
             images = _stacked(_folder_images(path))
@@ -180,9 +199,9 @@ def read_images(source: Path | str, datasets: Path | None = None) -> npt.NDArray
         raise
     except OSError as error:
         raise InvalidArgument("stimuli", str(path), f"a readable file or folder ({error.strerror or error})") from None
-    except (ValueError, EOFError, BadZipFile) as error:
+    except DAMAGED as error:
         raise InvalidArgument("stimuli", str(path), f".npz, .npy or a folder of images ({error})") from None
-    return as_images(images)
+    return as_images(np.asarray(images))
 
 
 def as_images(images: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -217,12 +236,16 @@ def write_images(images: npt.NDArray[np.uint8], path: Path, labels: npt.NDArray[
     InvalidArgument
         Classes that are no integers from 0, one an image.
     """
-    if labels is not None and not (labels.shape == (len(images),) and labels.dtype.kind in "iu" and labels.min() >= 0):
-        what = f"{len(images)} integers from 0, one an image"
-        raise InvalidArgument("labels", [str(labels.dtype), *labels.shape], what)
+    if labels is not None:
+        _refuse_labels(labels, len(images))
     known: dict[str, Any] = {} if labels is None else {"labels": labels.astype(np.int64)}
     np.savez_compressed(path, images=images, **known)
     return images_hash(images)
+
+
+def _refuse_labels(labels: npt.NDArray[Any], n: int) -> None:
+    if labels.shape != (n,) or labels.dtype.kind not in "iu" or labels.min(initial=0) < 0:
+        raise InvalidArgument("labels", [str(labels.dtype), *labels.shape], f"{n} integers from 0, one an image")
 
 
 def _folder_images(path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:
@@ -235,7 +258,7 @@ def _folder_images(path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         try:
             with Image.open(file) as image:
                 yield str(file), np.asarray(image.convert("RGB"))
-        except UnidentifiedImageError:
+        except (UnidentifiedImageError, Image.DecompressionBombError):
             raise InvalidArgument("stimuli", str(file), "an image file") from None
 
 

@@ -21,10 +21,11 @@ from torch import nn
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.footprint import bytes_per_stimulus
 from nni_strategies.rsa.gram import CHUNK, Gram, GramAccumulator, gram
-from nni_strategies.rsa.layers import FEATURES, LayerInfo, activation
-from nni_strategies.rsa.untouched import BATCH_NORM, untouched
+from nni_strategies.rsa.layers import FEATURES, LayerInfo, activation, tensors
+from nni_strategies.rsa.untouched import BATCH_NORM, as_input, untouched
 
-BUDGET = 512 * 2**20  # bytes
+BUDGET = 512 * 2**20  # bytes, on the CPU
+_SHARE = 0.2  # of a GPU's free memory
 _CHUNK = 1024  # least features of a product: the mean of fewer is too far from that of all
 _BATCH = 64  # most stimuli a forward pass, where not all are one
 _SEED = 0
@@ -39,11 +40,14 @@ class LayerGrams:
         By layer.
     approximate
         Layers of which only a sample of units fits the budget.
+    logits
+        What the model gave for all stimuli, ``[n_stimuli, n]``, on the CPU; None where that is of another form.
     """
 
     def __init__(self) -> None:
         self.grams: dict[str, Gram] = {}
         self.approximate: set[str] = set()
+        self.logits: torch.Tensor | None = None
 
 
 def layer_grams(
@@ -51,7 +55,7 @@ def layer_grams(
     stimuli: torch.Tensor,
     layers: Sequence[LayerInfo],
     *,
-    budget: int = BUDGET,
+    budget: int | None = None,
     batch_size: int | None = None,
     bn: str = "running",
 ) -> LayerGrams:
@@ -67,7 +71,8 @@ def layer_grams(
         From :func:`~nni_strategies.rsa.layers.discover_layers`.
     budget
         Most bytes that inference, buffers and Gram matrices take together. One batch, or the matrices alone, may be
-        larger: a batch size that is asked for is kept, with ``bn="batch"`` all stimuli are one.
+        larger: a batch size that is asked for is kept, with ``bn="batch"`` all stimuli are one. None takes 512 MB, or a
+        fifth of what is free on the model's GPU.
     batch_size
         Stimuli a forward pass; None takes all at once where that fits, and else as many as do.
     bn
@@ -91,7 +96,7 @@ def layer_grams(
         # All before the first activation: what is small and stays keeps the allocator from giving back what is large.
         sums = {layer.name: GramAccumulator(n, chunk=plan.chunk) for layer in layers}
         if bn == "batch" or (batch_size is None and plan.batch_size == n):
-            _one_shot(model, stimuli, layers, sums, made)
+            _one_shot(model, stimuli, layers, sums, made, plan.chunk)
         else:
             _buffered(model, stimuli, layers, sums, made, plan)
     made.grams |= {name: added.gram() for name, added in sums.items() if added.n_features}
@@ -107,14 +112,16 @@ class _Plan:
     chunk: int
 
 
-def _plan(model: nn.Module, stimuli: torch.Tensor, n_layers: int, budget: int, batch_size: int | None) -> _Plan:
-    n = len(stimuli)
+def _plan(model: nn.Module, stimuli: torch.Tensor, n_layers: int, budget: int | None, batch_size: int | None) -> _Plan:
+    n, example = len(stimuli), as_input(model, stimuli[:2])
+    if budget is None:
+        on_gpu = example.device.type == "cuda"
+        budget = int(_SHARE * torch.cuda.mem_get_info(example.device)[0]) if on_gpu else BUDGET
     matrices = 8 * n * n * (n_layers + 4)  # those returned, and some while one is made
     room = max(budget - budget // 5 - matrices, budget // 2)  # the rest is for what is freed and not given back
     chunk = min(max(room // 8 // (4 * n), _CHUNK), CHUNK)
     work = 4 * n * chunk
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    inference = bytes_per_stimulus(model, stimuli[:2].to(device))
+    inference = bytes_per_stimulus(model, example)
     if batch_size is None:
         batch_size = n if n * inference + work <= room else min(max(room // 3 // inference, 1), _BATCH, n)
     left = room - max(batch_size * inference, work)
@@ -127,16 +134,17 @@ def _one_shot(
     layers: Sequence[LayerInfo],
     sums: dict[str, GramAccumulator],
     made: LayerGrams,
+    chunk: int,
 ) -> None:
     def reduce(name: str, tensor: torch.Tensor) -> None:
         if len(tensor) != len(stimuli):
             return
-        if tensor.device.type == "cpu":
-            sums[name].add(tensor.flatten(1))
+        if tensor.device.type == "cuda":
+            made.grams[name] = gram(tensor, chunk=chunk)
         else:
-            made.grams[name] = gram(tensor)
+            sums[name].add(tensor.flatten(1))
 
-    _forward(model, [stimuli], layers, reduce)
+    made.logits = _forward(model, [stimuli], layers, reduce)
 
 
 def _buffered(
@@ -172,7 +180,8 @@ def _buffered(
                 buffers[name][first : first + len(features)] = features.float().cpu().numpy()
                 filled[name] += len(features)
 
-        _forward(model, torch.split(stimuli, plan.batch_size), group, store)
+        given = _forward(model, torch.split(stimuli, plan.batch_size), group, store)
+        made.logits = given if made.logits is None else made.logits
         for name, buffer in buffers.items():
             if filled[name] == n:
                 sums[name].add(buffer)
@@ -201,38 +210,43 @@ def _forward(
     batches: Sequence[torch.Tensor],
     layers: Sequence[LayerInfo],
     take: Callable[[str, torch.Tensor], None],
-) -> None:
-    """Run batches, and hand each layer's activations of each batch to `take`: those of its last run in the batch."""
+) -> torch.Tensor | None:
+    """Run batches, and hand each layer's activations of each batch to `take`: those of its last run in the batch.
+
+    What the model gives for all batches is returned where that is a vector a stimulus.
+    """
     modules = dict(model.named_modules())
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    handles = []
+    handles: list[Any] = []
+    given: list[torch.Tensor] = []
     runs: Counter[str] = Counter()
     due = {layer.name: layer.run for layer in layers}
 
     def hook(name: str) -> tuple[Callable[..., None], bool]:
-        def before(module: nn.Module, inputs: Any) -> None:
-            seen(name, inputs[0])
+        def before(module: nn.Module, inputs: Any, keywords: Any) -> None:
+            seen(name, next(tensors([inputs, keywords]), None))
 
-        def after(module: nn.Module, inputs: Any, output: Any) -> None:
-            seen(name, activation(inputs, output))
+        def after(module: nn.Module, inputs: Any, keywords: Any, output: Any) -> None:
+            seen(name, activation([inputs, keywords], output))
 
         return (before, True) if name.endswith(FEATURES) else (after, False)
 
     def seen(name: str, tensor: torch.Tensor | None) -> None:
         runs[name] += 1
-        if tensor is not None and runs[name] == due[name]:
+        if tensor is not None and tensor.dim() > 1 and runs[name] == due[name]:
             take(name, tensor.detach())
 
     try:
         for name in due:
             function, early = hook(name)
             module = modules[name.removesuffix(FEATURES)]
-            handles.append(
-                module.register_forward_pre_hook(function) if early else module.register_forward_hook(function)
-            )
+            register = module.register_forward_pre_hook if early else module.register_forward_hook
+            handles.append(register(function, with_kwargs=True))
         for batch in batches:
             runs.clear()
-            model(batch.to(device))
+            output = model(as_input(model, batch))
+            if isinstance(output, torch.Tensor) and output.dim() == 2 and len(output) == len(batch):
+                given.append(output.detach().float().cpu())
     finally:
         for handle in handles:
             handle.remove()
+    return torch.cat(given) if len(given) == len(batches) and len({g.shape[1] for g in given}) == 1 else None

@@ -1,24 +1,28 @@
 """A teacher as trials know it: a small JSON file, and a file of vectors beside it, each checked by its hash.
 
 ``teacher.json`` names the stimuli, the layers and how to compare; NNI refuses evaluators of more than 4 kB, so nothing
-large is in it. ``teacher.npz`` has an RDM a layer and, where the teacher is a network or recorded activations, the
-Gram matrix that linear CKA needs. A trial loads vectors only: the teacher itself takes no memory.
+large is in it. ``teacher.npz`` has an RDM a layer; where the teacher is a network or recorded activations, the Gram
+matrix that linear CKA needs; and where its RDM is of conditions, what each stimulus shows. A trial loads vectors only:
+the teacher itself takes no memory.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument, refuse_unknown
+from nni_strategies.rsa.damaged import DAMAGED
 from nni_strategies.rsa.rdm import n_stimuli
 from nni_strategies.rsa.similarity import METHODS, signature
 from nni_strategies.rsa.stimuli import FEWEST, Stimuli
@@ -46,7 +50,8 @@ class TeacherSpec:
     stimuli
         What candidates are shown.
     group
-        What each stimulus shows, where the teacher's RDM is of conditions and not of images; else None.
+        What each stimulus shows, where the teacher's RDM is of conditions and not of images; else None. Of a loaded
+        teacher only: it is in the file of vectors, thousands of numbers being too many for the JSON file.
     ceilings
         By layer, the lower and upper noise ceiling, where they could be computed.
     source
@@ -70,7 +75,9 @@ class TeacherSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON types."""
-        return {"format": FORMAT, **asdict(self), "stimuli": self.stimuli.to_json()}
+        written = {"format": FORMAT, **asdict(self), "stimuli": self.stimuli.to_json()}
+        del written["group"]
+        return written
 
     @classmethod
     def from_json(cls, given: Any) -> TeacherSpec:
@@ -90,11 +97,11 @@ class TeacherSpec:
         for name in ("path", "sha256", "method"):
             if not isinstance(given.get(name), str):
                 raise InvalidArgument(f"teacher.{name}", given.get(name), "a string")
-        group, ceilings = given.get("group"), given.get("ceilings") or {}
+        ceilings = given.get("ceilings") or {}
         if not isinstance(given.get("layers"), (list, tuple)):
             raise InvalidArgument("teacher.layers", given.get("layers"), "a list")
-        if group is not None and not (isinstance(group, (list, tuple)) and all(isinstance(i, int) for i in group)):
-            raise InvalidArgument("teacher.group", group, "a list of whole numbers, or null")
+        if given.get("group") is not None:
+            raise InvalidArgument("teacher.group", given["group"], "beside the vectors now; build the teacher again")
         try:
             bounds = {str(name): (float(lower), float(upper)) for name, (lower, upper) in ceilings.items()}
         except (AttributeError, TypeError, ValueError):
@@ -105,9 +112,8 @@ class TeacherSpec:
             tuple(given["layers"]),
             given["method"],
             Stimuli.from_json(given.get("stimuli")),
-            None if group is None else tuple(group),
-            bounds or None,
-            str(given.get("source", "")),
+            ceilings=bounds or None,
+            source=str(given.get("source", "")),
         )
 
     def write(self, path: Path) -> None:
@@ -116,12 +122,13 @@ class TeacherSpec:
         Raises
         ------
         InvalidArgument
-            It is too large for NNI: thousands of group numbers, hundreds of layers.
+            It is too large for NNI: hundreds of layers.
         """
-        text = json.dumps(self.to_json(), indent=1)
-        if len(json.dumps(self.to_json())) > LARGEST:
-            raise InvalidArgument("teacher", len(text), f"at most {LARGEST} bytes: fewer layers, or shorter names")
-        path.write_text(text + "\n")
+        size = len(json.dumps(self.to_json()))
+        if size > LARGEST:
+            allowed = f"at most {LARGEST} bytes of JSON: fewer layers, or shorter names"
+            raise InvalidArgument("teacher", f"{size} bytes", allowed)
+        path.write_text(json.dumps(self.to_json(), indent=1) + "\n")
 
 
 @dataclass(frozen=True)
@@ -182,9 +189,11 @@ def load_teacher(source: Path | str | Mapping[str, Any] | TeacherSpec) -> Teache
             raise InvalidArgument("teacher.path", spec.path, f"the file it was built with (sha256 {spec.sha256[:12]}…)")
         with np.load(spec.path, allow_pickle=False) as file:
             arrays = {name: file[name].astype(np.float64) for name in file}
+        if "group" in arrays:
+            spec = replace(spec, group=tuple(int(i) for i in arrays["group"].reshape(-1)))
     except InvalidArgument:
         raise
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except DAMAGED as error:
         reason = getattr(error, "strerror", None) or error
         raise InvalidArgument("teacher.path", spec.path, f"a readable file ({reason})") from None
     rdms = arrays.get("rdm")
@@ -217,7 +226,7 @@ def write_teacher(
     source: str = "",
     name: str = "teacher",
 ) -> Path:
-    """Write both files and return the JSON file's path; refuse what :func:`load_teacher` would.
+    """Write both files and return the JSON file's path; what :func:`load_teacher` would refuse replaces nothing.
 
     Parameters
     ----------
@@ -228,13 +237,67 @@ def write_teacher(
     grams
         Signatures for linear CKA, ``[n_layers, n (n + 1) / 2]``; None where only RDMs are known.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    vectors = folder.absolute() / f"{name}.npz"
     arrays = {"rdm": rdms.astype(np.float32)} | ({} if grams is None else {"gram": grams.astype(np.float32)})
-    np.savez(vectors, **arrays)  # type: ignore[arg-type]
-    numbers = None if group is None else tuple(int(i) for i in np.unique(np.asarray(group), return_inverse=True)[1])
-    sha256 = hashlib.sha256(vectors.read_bytes()).hexdigest()
-    spec = TeacherSpec(str(vectors), sha256, tuple(layers), method, stimuli, numbers, ceilings, source)
-    load_teacher(spec)
-    spec.write(folder / f"{name}.json")
-    return folder / f"{name}.json"
+    if group is not None:
+        numbers = np.unique(np.asarray(group), return_inverse=True)[1]
+        arrays["group"] = numbers.reshape(-1).astype(np.int32)
+    with staged(folder) as new:
+        vectors = new / f"{name}.npz"
+        np.savez(vectors, **arrays)  # type: ignore[arg-type]
+        sha256 = hashlib.sha256(vectors.read_bytes()).hexdigest()
+        spec = TeacherSpec(str(vectors), sha256, tuple(layers), method, stimuli, ceilings=ceilings, source=source)
+        load_teacher(spec)
+        return move_teacher(spec, folder, name)
+
+
+@contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Give a new folder within `folder`, from which files move at once; afterwards it is gone, whatever happened.
+
+    Raises
+    ------
+    InvalidArgument
+        The folder cannot be written to.
+    """
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            new = tempfile.TemporaryDirectory(prefix=".", dir=folder.absolute(), ignore_cleanup_errors=True)
+        except OSError as error:
+            allowed = f"a folder that can be written to ({error.strerror})"
+            raise InvalidArgument("folder", str(folder), allowed) from None
+        with new as place:
+            yield Path(place)
+    finally:
+        for path in missing:
+            if path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
+
+
+def move_teacher(spec: TeacherSpec, folder: Path, name: str = "teacher") -> Path:
+    """Put a teacher's new files where they belong, all or, where they are refused, none; return the JSON file's path.
+
+    Parameters
+    ----------
+    spec
+        Whose vectors are in a folder of :func:`staged`, and maybe its stimuli.
+    folder
+        Where they go.
+
+    Raises
+    ------
+    InvalidArgument
+        The JSON file would be too large for NNI.
+    """
+    new, folder = Path(spec.path).parent, folder.absolute()
+    moved = []
+    if Path(spec.stimuli.path).parent == new:
+        moved.append(Path(spec.stimuli.path).name)
+        spec = replace(spec, stimuli=replace(spec.stimuli, path=str(folder / moved[0])))
+    written = f"{name}.json"
+    moved += [Path(spec.path).name, written]
+    replace(spec, path=str(folder / Path(spec.path).name)).write(new / written)
+    for file in moved:
+        os.replace(new / file, folder / file)
+    return folder / written

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nni_strategies.report.rdm_pictures import details_sections, percentiles, picture, similarity_order, square
+from nni_strategies.report.rdm_pictures import details_sections, percentiles, picture, similarity_order
 from nni_strategies.report.records import TrialRecord
 from nni_strategies.report.teacher_files import TeacherDetails
 from tests.report.test_page import Page
@@ -48,10 +48,9 @@ def page_of(given: TeacherDetails) -> tuple[str, Page]:
     return text, page
 
 
-def test_percentiles_and_square_by_hand() -> None:
+def test_percentiles_by_hand() -> None:
     assert percentiles(RDM).tolist() == [0.8, 0.0, 0.4, 0.6, 0.2, 1.0]
     assert percentiles(np.array([1.0, 1.0, 2.0])).tolist() == [0.25, 0.25, 1.0]
-    assert square(RDM)[1].tolist() == [0.9, 0.0, 0.7, 0.3]
 
 
 def test_each_pixel_is_the_pair_of_its_stimuli() -> None:

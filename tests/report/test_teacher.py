@@ -71,6 +71,14 @@ def test_what_is_said_of_weights_and_of_trials_left_out() -> None:
     assert "could not be computed (tg_ok = 0): 1." in said
 
 
+def test_nothing_is_said_of_weights_that_there_are_none_of() -> None:
+    said = words(
+        sections([trial(i, {k: v for k, v in step(float(i), float(i)).items() if k != "alpha"}) for i in range(5)])
+    )
+    assert "P and TG" in said
+    assert "Weight of TG" not in said and "alpha" not in said
+
+
 def test_the_curve_says_what_the_end_is() -> None:
     said = words(sections(known()))
     assert "those by test_acc in the end (Spearman), over the 5 trials that have all 2 steps" in said

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nni_strategies.report.rdm_pictures import square
+from nni_strategies.pairs import square
 from nni_strategies.report.records import ExperimentRecord, TrialRecord, read_experiment
 from nni_strategies.report.teacher_files import find_details
 from nni_strategies.report.write import write_report
@@ -63,7 +63,7 @@ def test_the_best_trial_with_files_and_the_pairs_of_its_stimuli(tmp_path: Path) 
     assert found.matrix == ((0.1, 0.5, None), (0.2, 0.6, 0.3))
     assert (found.match, found.approximate, found.n_stimuli) == ({"early": "b", "late": "b"}, {"b"}, N)
     for name, whole in zip(("early", "late"), TEACHER, strict=True):
-        assert square(found.teacher_rdms[name]) == pytest.approx(square(whole)[np.ix_(KEPT, KEPT)], abs=1e-6)
+        assert square(found.teacher_rdms[name], 4) == pytest.approx(square(whole, N)[np.ix_(KEPT, KEPT)], abs=1e-6)
     assert found.candidate_rdms["b"].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]
 
 
@@ -104,6 +104,10 @@ def test_a_file_that_makes_no_sense_is_passed_over(tmp_path: Path, changes) -> N
         ({"rdm": np.zeros(6)}, "does not hold what it should"),
         ({"layers": np.array(["b", "c"])}, "does not hold what it should"),
         ({"layers": np.array([b"b"], dtype=object)}, "cannot be read"),  # a pickle
+        ({"layers": np.array("b")}, "does not hold what it should"),
+        ({"layers": np.array([1.0])}, "does not hold what it should"),
+        ({"rdm": np.array([list("abcdef")])}, "does not hold what it should"),
+        ({"rdm": np.array([["0", "1", "2", "3", "4", "5"]])}, "does not hold what it should"),
         ({"stimuli": np.array([3, 2, 1, 0])}, "not of its stimuli"),
         ({"stimuli": np.array([0, 1, 2, 9])}, "of other stimuli"),
         ({"rdm": np.full((1, 6), np.nan)}, "not finite"),
@@ -129,6 +133,26 @@ def test_a_teacher_that_was_built_anew_and_a_trial_without_rdms(tmp_path: Path) 
     assert "cannot be read" in find_details(record(tmp_path)).problem
     (folder / "rsa_rdms.npz").unlink()
     assert "left no RDMs" in find_details(record(tmp_path)).problem
+
+
+def test_a_byte_that_flipped_is_told_and_nothing_more(tmp_path: Path) -> None:
+    leave(trial_folder(tmp_path, 2), tmp_path / "teacher.npz")
+    path = trial_folder(tmp_path, 2) / "rsa_rdms.npz"
+    np.savez_compressed(path, rdm=np.arange(6.0)[None], layers=np.array(["b"]), stimuli=KEPT)
+    whole = path.read_bytes()
+    assert find_details(record(tmp_path)).problem == ""
+    problems = []
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        problems.append(find_details(record(tmp_path)).problem)
+    assert sum("Error -3" in problem for problem in problems) > 3  # zlib's
+    assert any("compression" in problem for problem in problems)  # NotImplementedError
+
+
+def test_details_of_a_depth_that_nobody_reads_are_passed_over(tmp_path: Path) -> None:
+    leave(trial_folder(tmp_path, 2), tmp_path / "teacher.npz")
+    (trial_folder(tmp_path, 2) / "rsa.json").write_text("[" * 100_000)
+    assert find_details(record(tmp_path)) is None
 
 
 def test_nothing_there(tmp_path: Path) -> None:

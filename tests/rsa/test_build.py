@@ -10,11 +10,13 @@ from torch import nn
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa import build_teacher
 from nni_strategies.rsa.build import activation_teacher, keep_stimuli, network_teacher, rdm_teacher
+from nni_strategies.rsa.gram import gram
 from nni_strategies.rsa.rdm import rdm_from_features, square
 from nni_strategies.rsa.recordings import mean_response
-from nni_strategies.rsa.score import TeacherScorer
+from nni_strategies.rsa.score import ScoreOptions, TeacherScorer
+from nni_strategies.rsa.similarity import gram_signature
 from nni_strategies.rsa.stimuli import Transform
-from nni_strategies.rsa.teacher import load_teacher
+from nni_strategies.rsa.teacher import load_teacher, read_spec
 from tests.rsa.networks import Net
 from tests.rsa.test_score import network
 
@@ -218,3 +220,64 @@ def test_an_rdm_of_conditions_is_that_of_the_mean_responses(tmp_path, stimuli):
     assert load_teacher(measured).spec.group == built.spec.group
     with pytest.raises(InvalidArgument, match="at least 3 different entries"):
         build_teacher(stimuli, tmp_path, activations={"IT": responses}, group=[0, 1] * 20)
+
+
+@pytest.mark.parametrize("method", ["cka", "pearson", "spearman", "rho-a", "cosine"])
+def test_the_ceiling_of_repeated_recordings_is_of_the_teachers_method(tmp_path, stimuli, method):
+    rng = np.random.default_rng(0)
+    recorded = rng.normal(size=(40, 30)) + rng.normal(size=(4, 40, 30))
+    teacher = load_teacher(activation_teacher({"IT": recorded}, stimuli, tmp_path, method=method))
+    first, second = (gram_signature(gram(recorded[i::2].mean(axis=0)), method) for i in (0, 1))
+    expected = np.sqrt(2.0 * (first @ second) / (1.0 + first @ second))
+    assert teacher.spec.ceilings["IT"] == pytest.approx((expected, expected), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"images": IMAGES[:39], "activations": {"IT": np.ones((40, 9))}},
+        {"images": IMAGES[::-1], "activations": {"x" * 3000: np.random.default_rng(1).normal(size=(40, 9))}},
+        {"images": IMAGES[::-1], "network": Net(), "layers": ["nowhere"]},
+        {"images": IMAGES[::-1], "rdm": "nowhere.npy"},
+    ],
+)
+def test_a_refused_build_leaves_the_old_teacher(tmp_path, given):
+    path = build_teacher(IMAGES, tmp_path / "t", network=network(3))
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    assert before.keys() == {"stimuli.npz", "teacher.npz", "teacher.json"}
+    with pytest.raises(InvalidArgument):
+        build_teacher(given["images"], tmp_path / "t", **{k: v for k, v in given.items() if k != "images"})
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
+    TeacherScorer(load_teacher(path))
+    with pytest.raises(InvalidArgument):
+        build_teacher(given["images"], tmp_path / "new", **{k: v for k, v in given.items() if k != "images"})
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_teacher_is_built_anew_in_its_place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    build_teacher(IMAGES, "t", network=network(3))
+    path = build_teacher(IMAGES[::-1], "t", network=network(3))
+    spec = read_spec(path)
+    assert (spec.path, spec.stimuli.path) == (str(tmp_path / "t/teacher.npz"), str(tmp_path / "t/stimuli.npz"))
+    assert np.array_equal(spec.stimuli.pixels(), IMAGES[::-1])
+    assert TeacherScorer(load_teacher(path)).score(network(3)).tg == pytest.approx(1.0, abs=1e-6)
+
+
+def test_cross_entropy_costs_no_pass_of_its_own(tmp_path):
+    kept, model, sizes = keep_stimuli(IMAGES, tmp_path, labels=np.arange(40) % 10), network(3), []
+    scorer = TeacherScorer(load_teacher(network_teacher(model, kept, tmp_path)), ScoreOptions(batch_size=4))
+    model.register_forward_pre_hook(lambda module, inputs: sizes.append(len(inputs[0])))
+    result = scorer.score(model)
+    assert sizes == [2, 2] + [4] * 10  # layers, memory, and one pass over the stimuli
+    expected = nn.functional.cross_entropy(model.eval()(kept.load()), torch.arange(40) % 10)
+    assert result.cross_entropy == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_wrapped_and_half_networks_are_teachers(tmp_path, stimuli):
+    plain = load_teacher(network_teacher(network(3), stimuli, tmp_path / "a"))
+    wrapped = load_teacher(network_teacher(nn.DataParallel(network(3)), stimuli, tmp_path / "b"))
+    assert wrapped.spec.layers == plain.spec.layers
+    assert wrapped.spec.source == plain.spec.source
+    half = load_teacher(network_teacher(network(3).half(), stimuli, tmp_path / "c"))
+    assert half.rdms == pytest.approx(plain.rdms, abs=1e-2)

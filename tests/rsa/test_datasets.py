@@ -73,7 +73,11 @@ def own(monkeypatch):
         def __init__(self, split):
             self.images = [Image.new("RGB", (4 + i, 4)) for i in range(4)]
 
-    module.Faces, module.Mixed, module.nothing = Faces, Mixed, 3
+    class Empty(Faces):
+        def __init__(self, split):
+            self.images = []
+
+    module.Faces, module.Mixed, module.Empty, module.nothing = Faces, Mixed, Empty, 3
     monkeypatch.setitem(sys.modules, "own_data", module)
 
 
@@ -97,6 +101,8 @@ def test_a_data_set_of_ones_own_without_classes(own):
         ("own_data.nothing:val", "a data set of own_data"),
         ("nowhere_at_all.Faces:val", "can be imported"),
         ("own_data.Mixed:val", "images of one size"),
+        ("own_data.Empty:val", "at least one image"),
+        ("MNIST:test:0", "at least one image"),
     ],
 )
 def test_what_is_no_data_set(mnist, own, source, message):

@@ -94,3 +94,15 @@ def test_a_gpu_rounds_no_product_to_tf32(monkeypatch):
     exact = correlation_rdm(gram(x, "float64"))
     assert np.abs(correlation_rdm(gram(x.cuda())) - exact).max() <= 1e-6
     assert torch.backends.cuda.matmul.allow_tf32
+
+
+class Elsewhere(torch.Tensor):
+    """On a device that is neither the CPU nor CUDA, such as one without double precision."""
+
+    __module__ = "torch"
+    device = torch.device("mps")
+
+
+def test_only_cuda_computes_where_it_is():
+    features = torch.rand(6, 50, generator=torch.Generator().manual_seed(0))
+    assert np.array_equal(gram(features.as_subclass(Elsewhere)).products, gram(features).products)

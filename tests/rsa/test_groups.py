@@ -40,3 +40,17 @@ def test_what_is_no_group(tmp_path):
     ):
         with pytest.raises(InvalidArgument, match=message):
             read_group(where, stimuli)
+
+
+def test_damaged_files_are_refused(tmp_path):
+    path = tmp_path / "images.npz"
+    np.savez_compressed(path, category=np.array(IDS))
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 2):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:  # anything else than InvalidArgument fails
+            read_group("category", path)
+        except InvalidArgument:
+            refused += 1
+    assert refused > len(whole) // 8

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import math
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from nni.nas.space import RawFormatModelSpace
 from nni.nas.strategy import DARTS, RandomOneShot
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.lightning import EpochScore, TeacherCallback, network_of
+from nni_strategies.rsa.lightning import EpochLosses, EpochScore, TeacherCallback, network_of
 from nni_strategies.rsa.score import TeacherScorer
 from nni_strategies.rsa.teacher import load_teacher
 from tests.rsa.networks import Net
@@ -188,15 +189,36 @@ def test_training_ends_where_tg_no_longer_rises(teacher, monkeypatch):
 
 
 def test_a_score_that_fails_costs_the_training_nothing(teacher, caplog):
-    scored = TeacherCallback(teacher, network="nothing_here", patience=1)
+    scored = TeacherCallback(teacher, network="net.head", patience=1)  # which takes no images
     with caplog.at_level(logging.WARNING):
         trainer = fit(Plain(), scored, epochs=2)
     assert scored.results == []
     assert trainer.current_epoch == 2
     assert "TG" not in trainer.callback_metrics
     assert caplog.text.count("could not judge") == 1
-    with pytest.raises(AttributeError, match="nothing_here"):
-        fit(Plain(), TeacherCallback(teacher, network="nothing_here", strict=True), epochs=1)
+    with pytest.raises(RuntimeError, match="shapes"):
+        fit(Plain(), TeacherCallback(teacher, network="net.head", strict=True), epochs=1)
+
+
+class BuiltLate(Plain):
+    """Has no network before it is set up, as Lightning users do with what depends on the data."""
+
+    def __init__(self):
+        super().__init__()
+        del self.net
+
+    def setup(self, stage):
+        self.net = Net()
+
+
+def test_a_network_that_is_not_there_is_refused_before_the_first_batch(teacher):
+    module = Plain()
+    with pytest.raises(InvalidArgument, match=r"network = .*nte.*did you mean 'net'"):
+        fit(module, TeacherCallback(teacher, network="nte"), epochs=1)
+    assert module.losses == []
+    scored = TeacherCallback(teacher, network="net")
+    fit(BuiltLate(), scored, epochs=1)
+    assert len(scored.results) == 1
 
 
 def test_a_second_training_starts_afresh_and_a_checkpoint_goes_on(teacher, tmp_path):
@@ -231,6 +253,92 @@ def test_what_nni_sends_of_it_is_small_and_comes_back(teacher):
     assert isinstance(nni.load(nni.dump(by_trainer)).trainer.callbacks[0], TeacherCallback)
     by_specification = load_teacher(teacher).spec.to_json()
     assert len(nni.dump(TeacherCallback(by_specification))) < 4096
+
+
+class Asks(pl.Callback):
+    """Takes the losses whenever a validation ends, and reckons the epochs' means in its own way."""
+
+    def __init__(self):
+        self.losses, self.taken, self.at = EpochLosses(), [], []
+
+    def on_validation_epoch_end(self, trainer, pl_module):
+        if not trainer.sanity_checking:
+            self.taken.append(self.losses.take())
+            self.at.append(len(pl_module.losses))
+
+
+class Validated(Plain):
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", torch.nn.functional.cross_entropy(self(batch[0]), batch[1]))
+
+
+class ByHand(Validated):
+    """Optimises by itself, and tells a loss a sample, in batches of different lengths."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        losses = torch.nn.functional.cross_entropy(self(batch[0]), batch[1], reduction="none")
+        self.optimizers().zero_grad()
+        self.manual_backward(losses.mean())
+        self.optimizers().step()
+        self.losses.append(losses.mean().item())
+        return {"loss": losses.detach()}
+
+
+class Stream(torch.utils.data.IterableDataset):
+    """Of no known length."""
+
+    def __iter__(self):
+        return iter([Stripes(64)[i] for i in range(64)])
+
+
+def asked(module, epochs=4, data=None, **options):
+    """Return what the losses said, when, and the means of the epochs' four batches."""
+    torch.manual_seed(0)
+    asks = Asks()
+    trainer = pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[asks.losses, asks], **options,
+    )  # fmt: skip
+    validation = DataLoader(Stripes(32, seed=1), batch_size=32)
+    trainer.fit(module, DataLoader(Stripes(64), batch_size=16, shuffle=True) if data is None else data, validation)
+    return asks.taken, asks.at, [sum(module.losses[i : i + 4]) / 4 for i in range(0, len(module.losses), 4)]
+
+
+@pytest.mark.parametrize(
+    ("options", "at"),
+    [
+        ({}, [4, 8, 12, 16]),
+        ({"accumulate_grad_batches": 2}, [4, 8, 12, 16]),
+        ({"check_val_every_n_epoch": 2}, [8, 16]),
+        ({"val_check_interval": 0.5}, [2, 4, 6, 8, 10, 12, 14, 16]),
+        ({"val_check_interval": 6, "check_val_every_n_epoch": None}, [6, 12]),
+    ],
+)
+def test_after_so_many_epochs_the_losses_sum_up_to_the_same_whenever_one_asks(options, at):
+    module = Validated()
+    taken, asked_at, means = asked(module, **options)
+    assert asked_at == at
+    sums = [sum(means[: i // 4]) + sum(module.losses[i - i % 4 : i]) / 4 for i in at]
+    assert [sum(taken[: k + 1]) for k in range(len(taken))] == pytest.approx(sums)
+
+
+def test_losses_of_a_stream_and_of_batches_without_any():
+    taken, at, means = asked(Validated(), data=DataLoader(Stream(), batch_size=16), val_check_interval=2)
+    assert at == [2, 4, 6, 8, 10, 12, 14, 16]
+    assert [sum(taken[: 2 * k]) for k in (1, 2, 3, 4)] == pytest.approx([sum(means[:k]) for k in (1, 2, 3, 4)])
+    silent = Validated()
+    silent.training_step = lambda batch, batch_idx: None
+    assert all(map(math.isnan, asked(silent)[0]))
+
+
+def test_losses_a_sample_of_one_that_optimises_by_hand():
+    data = DataLoader(Stripes(58), batch_size=16)  # the last batch is smaller
+    taken, _, means = asked(ByHand(), data=data)
+    assert taken == pytest.approx(means)
 
 
 @pytest.mark.slow

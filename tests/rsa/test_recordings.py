@@ -49,3 +49,23 @@ def test_what_is_no_recording_of_four_stimuli(values):
     assert repetitions("IT", np.zeros((4, 2)), 4).shape == (1, 4, 2)
     with pytest.raises(InvalidArgument, match=r"activations IT = .*\[4, n_units\]"):
         repetitions("IT", values, 4)
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.h5"])
+def test_damaged_files_are_refused(tmp_path, name):
+    values = np.arange(60.0).reshape(4, 15)
+    if name == "a.npz":
+        np.savez_compressed(tmp_path / name, IT=values)
+    else:
+        with h5py.File(tmp_path / name, "w") as file:
+            file.create_dataset("IT", data=values, compression="gzip")
+    whole = (tmp_path / name).read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 3 if name == "a.npz" else 41):
+        (tmp_path / name).write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:  # anything else than InvalidArgument fails
+            for found, array in read_recordings(tmp_path / name).items():
+                repetitions(found, array, 4)
+        except InvalidArgument:
+            refused += 1
+    assert refused

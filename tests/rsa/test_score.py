@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.layers import discover_layers, late_layers
@@ -153,3 +154,119 @@ def test_what_does_not_fit_the_teacher_is_refused(tmp_path):
         ScoreOptions(layer_weights=(0.0, 0.0))
     with pytest.raises(InvalidArgument, match=r"did you mean 'blocks\.2'"):
         TeacherScorer(teacher, ScoreOptions(layers=("blocks.22",))).score(network())
+
+
+class Held(nn.Module):
+    """A network whose part is compiled."""
+
+    def __init__(self, part):
+        super().__init__()
+        self.part = part
+
+    def forward(self, x):
+        return self.part(x)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)  # torch's compiler takes seconds to import
+def test_what_wraps_a_network_is_looked_through(tmp_path):
+    teacher, model = teacher_of(network(0), tmp_path), network(1)
+    expected = TeacherScorer(teacher).score(model)
+    runs = []
+
+    def backend(graph, example):
+        def run(*given):
+            runs.append(1)
+            return graph.forward(*given)
+
+        return run
+
+    compiled, itself = torch.compile(network(1), backend=backend), network(1)
+    itself.compile(backend=backend)
+    for wrapped in (nn.DataParallel(model), compiled, nn.DataParallel(compiled), itself):
+        result = TeacherScorer(teacher).score(wrapped)
+        assert result.candidate_layers == expected.candidate_layers
+        assert result.tg == expected.tg
+    assert TeacherScorer(teacher).score(Held(compiled)).tg == pytest.approx(expected.tg, abs=1e-6)
+    assert not runs
+    for trained in (compiled, itself):  # they go on compiled
+        trained(torch.rand(4, 1, 8, 8))
+        assert runs
+        runs.clear()
+
+
+def test_replicas_of_a_process_group_are_looked_through(tmp_path):
+    teacher, model = teacher_of(network(0), tmp_path), network(1)
+    expected = TeacherScorer(teacher).score(model).tg
+    torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    try:
+        wrapped, calls = nn.parallel.DistributedDataParallel(model), []
+        wrapped.register_forward_pre_hook(lambda *_: calls.append(1))
+        assert TeacherScorer(teacher).score(wrapped).tg == expected
+        assert not calls  # other processes would wait for its buffers
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "near"), [(torch.float16, 1e-3), (torch.bfloat16, 1e-2), (torch.float64, 1e-6)], ids=str
+)
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_networks_of_any_precision(tmp_path, dtype, near, batch_size):
+    teacher = teacher_of(network(0), tmp_path)
+    expected = TeacherScorer(teacher).score(network(1)).tg
+    result = TeacherScorer(teacher, ScoreOptions(batch_size=batch_size)).score(network(1).to(dtype))
+    assert result.tg == pytest.approx(expected, abs=near)
+    assert result.rdms.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bn": "runing"}, "did you mean 'running'"),
+        ({"batch_size": -3}, "batch_size = -3: a positive integer"),
+        ({"batch_size": 2.5}, "batch_size"),
+        ({"max_layers": 0}, "max_layers = 0"),
+        ({"max_layers": "3"}, "max_layers"),
+        ({"max_layers": None}, "max_layers"),
+        ({"budget": "1GB"}, "budget = .*a positive integer, or None"),
+        ({"budget": True}, "budget"),
+        ({"layers": 5}, "layers = 5: auto, all"),
+        ({"layers": []}, "layers"),
+        ({"layers": ["blocks.1", 3]}, "layers"),
+        ({"layer_weights": ("a",)}, "layer_weights"),
+        ({"layer_weights": 0.5}, "layer_weights = 0.5: a list of numbers"),
+        ({"layer_weights": "1234"}, "layer_weights"),
+        ({"layer_weights": (np.inf, 1.0)}, "layer_weights"),
+        ({"layer_weights": (np.nan, 1.0)}, "layer_weights"),
+        ({"layer_weights": ()}, "layer_weights"),
+    ],
+)
+def test_options_that_are_none(options, message):
+    with pytest.raises(InvalidArgument, match=message):
+        ScoreOptions(**options)
+
+
+def test_lists_are_as_good_as_tuples(tmp_path):
+    options = ScoreOptions(layers=["blocks.1", "blocks.2"], layer_weights=[0, 0, 1, 1])
+    assert (options.layers, options.layer_weights) == (("blocks.1", "blocks.2"), (0, 0, 1, 1))
+    result = TeacherScorer(teacher_of(network(), tmp_path), options).score(network())
+    assert result.candidate_layers == ("blocks.1", "blocks.2")
+
+
+class Squeezed(nn.Module):
+    """Gives one stimulus without its axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.middle, self.head = nn.Conv2d(1, 4, 8), nn.Linear(4, 5), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.head(self.middle(self.conv(x).squeeze()))
+
+
+def test_layers_that_never_give_all_rows_are_named(tmp_path):
+    teacher = teacher_of(network(), tmp_path)
+    options = ScoreOptions(layers=("middle",), batch_size=1)
+    with pytest.raises(InvalidArgument, match=r'layers = \["middle"\]: .*as many rows'):
+        TeacherScorer(teacher, options).score(Squeezed())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
@@ -113,3 +114,48 @@ def test_bad_descriptions_are_refused(given, message):
 def test_as_many_means_as_channels(tmp_path):
     with pytest.raises(InvalidArgument, match="1 or 3 numbers"):
         stored(tmp_path, mean=[0.5, 0.5]).load()
+
+
+def test_a_description_imports_nothing(tmp_path, monkeypatch):
+    (tmp_path / "own_module_of_stimuli.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(InvalidArgument, match=r"stimuli\.path = .own_module_of_stimuli\.Faces:test"):
+        Stimuli.from_json({"path": "own_module_of_stimuli.Faces:test", "sha256": "0"}).pixels()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_damaged_files_are_refused(tmp_path):
+    path = tmp_path / "stimuli.npz"
+    images = np.random.default_rng(0).integers(0, 9, (20, 8, 8, 1), dtype=np.uint8)
+    stimuli = Stimuli(str(path), write_images(images, path, np.arange(20)))
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        for read in (stimuli.pixels, stimuli.labels):  # anything else than InvalidArgument fails
+            try:
+                read()
+            except InvalidArgument:
+                refused += 1
+    assert refused > len(whole) // 6
+    for end in range(0, len(whole), 50):
+        path.write_bytes(whole[:end])
+        with pytest.raises(InvalidArgument):
+            stimuli.pixels()
+
+
+def test_damaged_pictures_are_refused(tmp_path):
+    for i, image in enumerate(IMAGES):
+        Image.fromarray(image).save(tmp_path / f"{i}.png")
+    whole = (tmp_path / "1.png").read_bytes()
+    for place in range(len(whole)):
+        (tmp_path / "1.png").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        with contextlib.suppress(InvalidArgument):
+            read_images(tmp_path)
+
+
+def test_classes_that_are_none(tmp_path):
+    stimuli = stored(tmp_path)
+    np.savez(tmp_path / "stimuli.npz", images=IMAGES, labels=np.array([-1] * 6))
+    with pytest.raises(InvalidArgument, match=r"labels = .*integers from 0"):
+        stimuli.labels()

@@ -141,6 +141,7 @@ def test_nothing_is_left_behind(bn, batch_size):
     assert random.getstate() == before[2]
     hooks = [(m._forward_hooks, m._forward_pre_hooks) for m in model.modules()]
     assert sum(len(a) + len(b) for a, b in hooks) == 1
+    assert not any(m._forward_hooks_with_kwargs or m._forward_pre_hooks_with_kwargs for m in model.modules())
     kept.remove()
 
 
@@ -167,3 +168,13 @@ def test_bad_options_are_refused():
         layer_grams(model, STIMULI, layers, bn="batch", batch_size=10)
     with pytest.raises(InvalidArgument, match="a positive integer"):
         layer_grams(model, STIMULI, layers, batch_size=0)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 7}, {"budget": 1 << 19}])
+def test_logits_come_of_the_passes_that_are_made_anyway(options):
+    model = trained()
+    logits = layer_grams(model, STIMULI, discover_layers(model, STIMULI), **options).logits
+    model.eval()
+    with torch.no_grad():
+        assert torch.allclose(logits, model(STIMULI), atol=1e-5)
+    assert layer_grams(Twice(), torch.rand(9, 8), discover_layers(Twice(), torch.rand(9, 8))).logits is None

@@ -15,7 +15,7 @@ from nni_strategies.rsa.network import load_weights
 from nni_strategies.rsa.score import TeacherScorer
 from nni_strategies.rsa.stimuli import read_images
 from nni_strategies.rsa.teacher import load_teacher
-from trial_code.cifar10_teacher import balanced, find_weights, held_out, teacher_file
+from trial_code.cifar10_teacher import balanced, find_weights, held_out, is_whole, teacher_file
 from trial_code.images import Loading, load_images
 from trial_code.resnet_cifar import INPUT_MEAN, INPUT_STD, resnet20
 
@@ -95,6 +95,19 @@ def test_one_that_was_damaged_is_built_anew(tmp_path):
         damaged.write_bytes(damaged.read_bytes()[:100])
         assert teacher_file("resnet20", weights, PIXELS, LABELS, tmp_path / "kept") == path
         assert np.array_equal(load_teacher(path).rdms, before.rdms)
+
+
+def test_a_byte_that_flipped_is_found(tmp_path):
+    path = teacher_file("resnet20", saved_weights(tmp_path / "weights.th"), PIXELS, LABELS, tmp_path / "kept")
+    assert is_whole(path)
+    stimuli = path.with_name("stimuli.npz")
+    whole = stimuli.read_bytes()
+    labels = whole.index(b"labels.npy")
+    method = whole.rindex(b"PK\x01\x02") + 10  # of compression: NotImplementedError
+    for place in (labels, method, *range(labels + 40, labels + 100, 5)):  # a name, and what is compressed
+        stimuli.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        assert not is_whole(path), place
+    assert is_whole(teacher_file("resnet20", tmp_path / "weights.th", PIXELS, LABELS, tmp_path / "kept"))
 
 
 def test_a_network_judged_by_itself_is_wholly_alike(tmp_path):

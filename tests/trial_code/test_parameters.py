@@ -20,8 +20,8 @@ from nni.runtime import trial_command_channel
 from nni.runtime.trial_command_channel import TrialCommandChannel, local_legacy
 from nni.runtime.trial_command_channel.v3 import TrialCommandChannelV3
 
-from nni_strategies.errors import InvalidConfiguration
-from trial_code.parameters import decode_plain, next_parameters
+from nni_strategies.errors import InvalidArgument, InvalidConfiguration
+from trial_code.parameters import decode_plain, given_parameters, next_parameters
 
 
 def bomb(trace: Path) -> str:
@@ -140,3 +140,32 @@ def test_in_a_trials_own_process(tmp_path: Path):
 def test_encoded_objects_are_refused_at_any_depth(key: str):
     with pytest.raises(InvalidConfiguration, match=key):
         decode_plain(json.dumps({"parameters": {"a": [{"b": {key: "path:os.system"}}]}}))
+
+
+def test_a_command_line_gives_a_json_object():
+    assert given_parameters(json.dumps(PLAIN)) == PLAIN
+    for text in ("{bad", "", "[]", "3", "[" * 100_000):
+        with pytest.raises(InvalidArgument, match="a JSON object"):
+            given_parameters(text)
+    with pytest.raises(InvalidConfiguration, match="plain JSON"):
+        given_parameters('{"x": {"__symbol__": "path:os.system"}}')
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)  # NNI and torch are imported, by each
+@pytest.mark.parametrize(
+    ("program", "arguments", "said"),
+    [
+        ("train_guided_digits.py", ["{bad"], "a JSON object"),
+        ("train_guided_digits.py", ["--epochs"], "expected one argument"),
+        ("train_guided_digits.py", ["--epochs=x"], "invalid int value"),
+        ("train_guided_digits.py", ["--epochs=0"], "a positive integer"),
+        ("train_guided_digits.py", ["--epochs", "1", '{"a": 1}'], "a label of the digits cell space"),
+        ("train_it.py", ["{bad"], "a JSON object"),
+    ],
+)
+def test_a_bad_command_line_ends_with_two(program, arguments, said, data):
+    folder = Path(__file__).resolve().parents[2] / "trial_code"
+    ran = subprocess.run([sys.executable, program, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2, ran.stderr
+    assert said in ran.stderr and "Traceback" not in ran.stderr
