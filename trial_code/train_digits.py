@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -22,10 +23,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from nni_strategies.errors import NNIStrategiesError
 from search_spaces.digits_cell import INPUT_SHAPE, LABELS, DigitsNet
 from trial_code.digits import split_digits
 from trial_code.measure import measure
-from trial_code.parameters import next_parameters
+from trial_code.parameters import given_parameters, next_parameters
 
 # what every trial has in common; the architecture alone decides between them
 EPOCHS = 8
@@ -53,7 +55,7 @@ def main() -> None:
     torch.set_num_threads(1)  # trials run side by side, one core each
     torch.manual_seed(SEED)
 
-    parameters = json.loads(sys.argv[1]) if len(sys.argv) > 1 else next_parameters()
+    parameters = given_parameters(sys.argv[1]) if len(sys.argv) > 1 else next_parameters()
     if not parameters:  # no experiment, no argument: show something sensible
         parameters = dict.fromkeys(LABELS, "nor_conv_3x3")
     network = DigitsNet(parameters)
@@ -91,4 +93,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except NNIStrategiesError as error:
+        print(re.sub(r"\s+", " ", str(error)), file=sys.stderr)
+        sys.exit(2)
