@@ -17,7 +17,8 @@ from torch import nn
 
 from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.rsa.ceiling import noise_ceiling, of_halves
-from nni_strategies.rsa.gram import Gram, gram
+from nni_strategies.rsa.gram import gram
+from nni_strategies.rsa.gram_sums import Gram
 from nni_strategies.rsa.groups import read_group, read_labels
 from nni_strategies.rsa.layers import discover_layers, late_layers
 from nni_strategies.rsa.network import load_network, load_weights

@@ -45,7 +45,7 @@ class Judge:
         ``scaled``, ``rank`` or ``paper``.
     combine
         Names of signals, all of one weight; one that a trial lacks is left out there. None: P and TG in the paper's
-        mode, else `DEFAULT`, which ranked noisy digits better than P, or P and TG, at every look.
+        mode, else `DEFAULT`, which ranked noisy digits better than P and TG at every look, and than P at all but one.
     alpha
         Weight of TG in the paper's mode.
     proxy_epochs

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from nni_strategies import pairs
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.gram import Gram, gram
+from nni_strategies.rsa.gram import gram
+from nni_strategies.rsa.gram_sums import Gram
 
 Array = npt.NDArray[np.float64]
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.ranks import average_ranks
-from nni_strategies.rsa.gram import Gram
+from nni_strategies.rsa.gram_sums import Gram
 from nni_strategies.rsa.rdm import correlation_rdm
 
 Array = npt.NDArray[np.float64]

@@ -20,7 +20,8 @@ from torch import nn
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.footprint import bytes_per_stimulus
-from nni_strategies.rsa.gram import CHUNK, Gram, GramAccumulator, gram
+from nni_strategies.rsa.gram import GramAccumulator, gram
+from nni_strategies.rsa.gram_sums import CHUNK, Gram
 from nni_strategies.rsa.layers import FEATURES, LayerInfo, activation, tensors
 from nni_strategies.rsa.untouched import BATCH_NORM, as_input, untouched
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nni_strategies.rsa.gram import CHUNK, Gram
+from nni_strategies.rsa.gram_sums import CHUNK, Gram
 
 
 def torch_gram(features: torch.Tensor, dtype: str = "float32", chunk: int = CHUNK) -> Gram:
