@@ -51,6 +51,10 @@ class InvalidConfiguration(InvalidArgument):
     """A configuration that is not a point of its search space."""
 
 
+class TopologyUnreadable(NNIStrategiesError):
+    """An architecture whose topology cannot be extracted; the message names what could not be read."""
+
+
 class SpaceExhausted(NNIStrategiesError):
     """Every point of a finite space was proposed; not a fault, the search is complete."""
 

@@ -29,6 +29,7 @@ SPLITS = ("valid", "test")
 EPOCHS = (200, 12)
 
 _FILE = "nasbench201/nasbench201_all.csv.gz"
+_LATENCIES = "nasbench201_latency/nasbench201_latency_help.csv.gz"
 _ROWS = len(OPERATIONS) ** len(EDGES)
 
 
@@ -107,26 +108,61 @@ def load_table(dataset: str = "cifar10", split: str = "valid", *, epochs: int = 
     return Table(columns[f"{DATASETS[dataset]}_{split}_{epochs}"].copy())
 
 
+def load_latencies(device: str) -> npt.NDArray[np.float64]:
+    """Load the latencies measured on a device, in ms, ``[15625]`` in the order of the space's enumeration.
+
+    Lee et al.: HELP, NeurIPS 2021; some devices are from HW-NAS-Bench (Li et al., ICLR 2021).
+
+    Raises
+    ------
+    InvalidArgument
+        An unknown device; the nearest is suggested.
+    DataMissing
+        The table is not on this machine.
+    """
+    by_device = _columns(data_folder() / _LATENCIES)
+    if device not in by_device:
+        raise InvalidArgument("device", device, f"one of {', '.join(by_device)}", by_device)
+    return by_device[device].copy()
+
+
+def load_costs() -> npt.NDArray[np.float64]:
+    """Load millions of multiply-adds of the CIFAR-10 networks, ``[15625]``; raises DataMissing."""
+    return _columns(data_folder() / _FILE)["cifar10_mflops"].copy()
+
+
 @lru_cache(maxsize=2)
 def _columns(path: Path) -> dict[str, npt.NDArray[np.float64]]:
     """Read the numeric columns, each ``[15625]`` in the order of the space's enumeration."""
-    try:
-        with gzip.open(path, "rt", newline="") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise DataMissing(
-            f"{path} cannot be read ({error.strerror or error}); "
-            f"set {VARIABLE} to the folder that holds {_FILE}"
-        ) from None
-    if len(rows) != _ROWS:
-        raise DataMissing(f"{path} has {len(rows)} rows instead of {_ROWS}: it is another file or incomplete")
-    place = np.array([_index(parse(row["arch_str"])) for row in rows])
+    rows = _rows(path)
+    places = _places(path.parents[1])
+    place = np.array([places[int(row["index"])] for row in rows])
     columns: dict[str, npt.NDArray[np.float64]] = {}
     for name in rows[0]:
         if name not in ("index", "arch_str", "unique_str"):
             columns[name] = np.empty(_ROWS)
             columns[name][place] = [float(row[name]) for row in rows]
     return columns
+
+
+@lru_cache(maxsize=1)
+def _places(folder: Path) -> dict[int, int]:
+    """Return the place in the space's enumeration of each of the benchmark's indices."""
+    return {int(row["index"]): _index(parse(row["arch_str"])) for row in _rows(folder / _FILE)}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with gzip.open(path, "rt", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise DataMissing(
+            f"{path} cannot be read ({error.strerror or error}); "
+            f"set {VARIABLE} to the folder that holds {path.parent.name}/{path.name}"
+        ) from None
+    if len(rows) != _ROWS:
+        raise DataMissing(f"{path} has {len(rows)} rows instead of {_ROWS}: it is another file or incomplete")
+    return rows
 
 
 def parse(architecture: str) -> list[int]:

@@ -4,6 +4,9 @@
 constraints, and annotations that add nothing. A NAS-Bench-101 cell has up to seven nodes, a `Repeat` up to so many
 blocks: what describes those it does not use is switched off here by a condition, so that equal networks are equal
 configurations, while NNI wants a value for every label. :class:`ModelSpaceView` therefore translates both ways.
+
+A model space whose conditions are others says so itself: a method ``own_search_space()`` of its module returns a
+:class:`SearchSpace` over the same labels and values, whose ``normal_form`` makes a point of any sample of NNI's.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from nni_strategies.errors import InvalidSearchSpace
 from nni_strategies.space.constrained import CodeConstraint, ConstrainedSpace, rows_where
 from nni_strategies.space.nasbench101 import CellConstraint
 from nni_strategies.space.nni_numerical import distribution_of
-from nni_strategies.space.nni_usage import usage_conditions
+from nni_strategies.space.nni_usage import module_of, usage_conditions
 from nni_strategies.space.parameters import Categorical, Codes, Condition, Numerical, Parameter, Subset, canonical
 from nni_strategies.space.search_space import Configuration, SearchSpace
 from nni_strategies.space.weighted import WeightedCategorical, WeightedSubset
@@ -36,7 +39,8 @@ def space_from_model_space(model_space: Any) -> SearchSpace:
     Raises
     ------
     InvalidSearchSpace
-        No dimension, a kind of dimension that is not known, or values that are no JSON types.
+        No dimension, a kind of dimension that is not known, values that are no JSON types, or an
+        ``own_search_space()`` over other labels or values.
     """
     return ModelSpaceView(model_space).space
 
@@ -76,10 +80,12 @@ class ModelSpaceView:
         for leaf in leaves.values():
             if _is_nasbench101(leaf):
                 _switch_off_unused_nodes(leaf, parameters)
-        for label, condition in usage_conditions(model_space, parameters).items():
+        module = module_of(model_space)
+        for label, condition in usage_conditions(module, parameters).items():
             if parameters[label].condition is None:
                 parameters[label] = replace(parameters[label], condition=condition)
-        self.space: SearchSpace = ConstrainedSpace(_parents_first(parameters), tuple(constraints))
+        self._own: SearchSpace | None = _own_space(module, parameters)
+        self.space: SearchSpace = self._own or ConstrainedSpace(_parents_first(parameters), tuple(constraints))
 
     def sample(self, configuration: Mapping[str, Any]) -> Sample:
         """Return what NNI freezes a model with: every label, NNI's own value objects.
@@ -100,6 +106,9 @@ class ModelSpaceView:
 
     def configuration(self, sample: Mapping[str, Any]) -> Configuration:
         """Undo :meth:`sample`; labels that are not of the space (NNI adds some) are left out."""
+        if self._own is not None:
+            own = [label for label in self.space.labels if label in sample]
+            return self._own.normal_form({label: _json(label, sample[label]) for label in own})
         configuration: Configuration = {}
         for parameter in self.space.parameters:
             condition = parameter.condition
@@ -109,6 +118,16 @@ class ModelSpaceView:
             if active and parameter.label in sample:
                 configuration[parameter.label] = _json(parameter.label, sample[parameter.label])
         return configuration
+
+
+def _own_space(module: Any, parameters: Mapping[str, Parameter]) -> SearchSpace | None:
+    ask = getattr(module, "own_search_space", None)
+    if not callable(ask):
+        return None
+    own: SearchSpace = ask()
+    if {p.label: list(p.values()) for p in own.parameters} != {p.label: list(p.values()) for p in parameters.values()}:
+        raise InvalidSearchSpace("own_search_space", sorted(own.labels), f"labels and values of {sorted(parameters)}")
+    return own
 
 
 @dataclass(frozen=True)

@@ -18,17 +18,16 @@ _logger = logging.getLogger(__name__)
 _Chain = tuple[Condition, ...]  # what has to hold for a module to be part of the network, the innermost last
 
 
-def usage_conditions(model_space: Any, parameters: Mapping[str, Parameter]) -> dict[str, Condition]:
+def usage_conditions(module: Any, parameters: Mapping[str, Parameter]) -> dict[str, Condition]:
     """Return the condition of each label that is not always in use.
 
     Parameters
     ----------
-    model_space
-        A module, or an executable model space of one; anything else has no conditions.
+    module
+        A model space's, see :func:`module_of`; None has no conditions.
     parameters
         Those of the model space, by label.
     """
-    module = _module_of(model_space)
     if module is None:
         return {}
     places: dict[str, list[_Chain]] = defaultdict(list)
@@ -38,7 +37,8 @@ def usage_conditions(model_space: Any, parameters: Mapping[str, Parameter]) -> d
     return {label: condition for label, condition in found.items() if condition is not None}
 
 
-def _module_of(model_space: Any) -> Any:
+def module_of(model_space: Any) -> Any:
+    """Return the module of a module, or of an executable model space of one; None for anything else."""
     if callable(getattr(model_space, "named_modules", None)):
         return model_space
     raw = getattr(model_space, "model_space", None)  # RawFormatModelSpace

@@ -75,13 +75,14 @@ def _nni_cell(parts: dict[tuple[str, ...], Any], _: Any, __: str, concat: Loose)
     first = min(i for i, _ in ops)
     nodes: _Nodes = {p: (_predecessor_name(p, first), [INPUT]) for p in range(first)}
     used: set[int] = set()
-    for (i, k), operation in sorted(ops.items()):
-        inputs = reads[i, k] or []
-        used |= set(inputs)
-        nodes[i, k] = (str(operation), inputs)
     numbers = sorted({i for i, _ in ops})
     for i in numbers:
-        nodes[i] = ("add", [(j, k) for j, k in ops if j == i])
+        summed = sorted(key for key in ops if key[0] == i)
+        for key in summed:
+            inputs = reads[key] or []
+            used |= set(inputs)
+            nodes[key] = (str(ops[key]), inputs)
+        nodes[i] = ("add", summed)
     if any(read >= i for (i, k), inputs in reads.items() for read in inputs or []):
         return None
     outputs = [i for i in numbers if concat == "all" or i not in used]
@@ -106,7 +107,11 @@ def _vertex_cell(
         return None
     name_of = {0: INPUT, **{i: i for i in range(1, last)}}
     nodes: _Nodes = {i: (str(ops[i]), [name_of[read] for read in reads[i] or []]) for i in range(1, last)}
-    return TopologyGraph.from_nodes(nodes, [name_of[read] for read in reads[last] or []], merge=CONCAT)
+    hidden = [name_of[read] for read in reads[last] or [] if read]
+    if 0 not in (reads[last] or []) or not hidden:
+        return TopologyGraph.from_nodes(nodes, hidden or [INPUT], merge=CONCAT)
+    nodes["hidden"] = (CONCAT, hidden)  # the cell's input is added to what is concatenated
+    return TopologyGraph.from_nodes(nodes, ["hidden", INPUT])
 
 
 def _layers(configuration: Mapping[str, Any]) -> list[str]:

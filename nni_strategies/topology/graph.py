@@ -1,7 +1,7 @@
 """TopologyGraph: what an architecture looks like, without channel counts, weights or names.
 
-Nodes carry operations, edges carry data flow; one input, one output. Only merging nodes (``add``, ``concat``) have
-several predecessors: an operation that sums its inputs gets an explicit ``add``, so that cells with operations on
+Nodes carry operations, edges carry data flow; one input, one output. Only merging nodes (``add``, ``concat``, ``mul``)
+have several predecessors: an operation that sums its inputs gets an explicit ``add``, so that cells with operations on
 their edges (NAS-Bench-201), on their nodes (NAS-Bench-101, DARTS) and recorded networks speak one language.
 
 Two graphs are equal when they are isomorphic as labelled directed graphs. Take :meth:`TopologyGraph.canonical`
@@ -26,7 +26,7 @@ from typing import Any
 import networkx as nx
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.topology.operations import ADD, INPUT, MERGES, OUTPUT, is_merge, is_transparent, is_zero
+from nni_strategies.topology.operations import ADD, INPUT, MERGES, MUL, OUTPUT, is_merge, is_transparent, is_zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class TopologyGraph:
         outputs
             The nodes the graph's output reads.
         merge
-            How they are joined when there are several: ``add`` or ``concat``.
+            How they are joined when there are several: ``add``, ``concat`` or ``mul``.
 
         Raises
         ------
@@ -157,7 +157,8 @@ class TopologyGraph:
         for node in range(1, last + 1):
             label = self.labels[node]
             alive = tuple(sorted(found for p in self.predecessors[node] if (found := became[p]) is not None))
-            if node != last and (is_zero(label) or not alive):
+            product_of_zero = label == MUL and len(alive) < len(self.predecessors[node])
+            if node != last and (is_zero(label) or not alive or product_of_zero):
                 became[node] = None
             elif node != last and (is_transparent(label) or (is_merge(label) and len(alive) == 1)):
                 became[node] = alive[0]

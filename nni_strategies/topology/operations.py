@@ -9,6 +9,7 @@ INPUT = "input"
 OUTPUT = "output"
 ADD = "add"
 CONCAT = "concat"
+MUL = "mul"
 
 #: Operations that pass on what they get: their node is contracted.
 IDENTITY = re.compile(r"iden(tity)?|skip(connect)?|view|reshape|flatten|permute|contiguous|getitem|size")
@@ -16,14 +17,14 @@ IDENTITY = re.compile(r"iden(tity)?|skip(connect)?|view|reshape|flatten|permute|
 #: Operations that belong to their producer: their node is contracted as well.
 ABSORBED = re.compile(
     r"(batch|layer|group|instance)?norm([123]d)?|bn|relu6?|(leaky|p)relu|elu|gelu|silu|mish|tanh|softmax"
-    r"|(h|hard)?(swish|sigmoid)|activation|(alpha)?dropout([123]d)?|droppath"
+    r"|(h|hard)?(swish|sigmoid)|activation|(alpha)?dropout([123]d)?|droppath|stochasticdepth"
 )
 
 #: Operations whose output is zero: whatever only they feed is dead.
 ZERO = re.compile(r"none|zero(ize)?|null")
 
 #: Operations that take several inputs in any order; with one input left they are identities.
-MERGES = frozenset([ADD, CONCAT])
+MERGES = frozenset([ADD, CONCAT, MUL])
 
 
 def _normal(label: str) -> str:
