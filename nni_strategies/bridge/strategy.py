@@ -129,9 +129,13 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
 
     def make_searcher(self, space: SearchSpace) -> Searcher:
         """Build the algorithm; a subclass that wraps one overrides this."""
-        prior = self._prior
-        made: Any = prior(space) if callable(prior) and not hasattr(prior, "sample_codes") else prior
-        return self.searcher_class(space, self._args.config, prior=made)
+        return self.searcher_class(space, self._args.config, prior=self.make_prior(space))
+
+    def make_prior(self, space: SearchSpace) -> Prior | None:
+        """Return what ``prior=`` stands for in this search space."""
+        prior: Any = self._prior
+        made: Prior | None = prior(space) if callable(prior) and not hasattr(prior, "sample_codes") else prior
+        return made
 
     def extra_repr(self) -> str:
         """Say what the search is."""

@@ -69,6 +69,8 @@ class LaNASSearcher(Searcher):
         if self.config.pool is not None:
             codes, configurations = load_pool(self.config.pool, space)
             self.pool = Pool(codes, self.features, configurations)
+        # Fills up candidates: what the results say is not to be overruled by a prior once there are some.
+        self._uniform = UniformPrior(space)
         self.relaxed = 0
         self.n_init = self._initial_draws()
         self._seed = 0
@@ -96,7 +98,7 @@ class LaNASSearcher(Searcher):
             return None
         config = self.config
         return NumericalSampler(
-            self.space, self.prior, self.features, config.n_candidates, config.gp_points, config.gp_fit_points
+            self.space, self._uniform, self.features, config.n_candidates, config.gp_points, config.gp_fit_points
         )
 
     def _initial_draws(self) -> int:
@@ -239,7 +241,7 @@ class LaNASSearcher(Searcher):
         if self._numerical is not None:
             pending, fresh = self._pending_features(), self._seen.fresh
             return self._numerical.propose(region, parents, self.results, self._n_learned, pending, fresh, rng)
-        return collect(self.space, self.prior, region, parents, self._seen.fresh, self.config, rng)
+        return collect(self.space, self._uniform, region, parents, self._seen.fresh, self.config, rng)
 
     def _pick(self, found: Codes, node: Node, rng: np.random.Generator) -> int:
         if self._surrogate is None:
