@@ -20,9 +20,7 @@ import numpy.typing as npt
 from scipy.linalg.blas import dsyrk, ssyrk
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.rsa.gram_sums import CHUNK, Gram
-
-Array = npt.NDArray[np.float64]
+from nni_strategies.rsa.gram_sums import CHUNK, Array, Gram
 
 _ROWS = 8  # in double precision at a time: half a megabyte, which stays in the cache
 

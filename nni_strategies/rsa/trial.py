@@ -20,7 +20,7 @@ from typing import Any
 from nni.runtime.trial_command_channel import get_default_trial_command_channel, set_default_trial_command_channel
 from torch import nn
 
-from nni_strategies.errors import InvalidArgument
+from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.rsa.appraisal import Appraisal
 from nni_strategies.rsa.channel import StopProxyTraining, TeacherChannel, leave
 from nni_strategies.rsa.history import History, trial_history
@@ -67,9 +67,7 @@ class Guide:
         **options: Any,
     ) -> None:
         judged, looked = ({f.name for f in fields(kind)} for kind in (Judge, ScoreOptions))
-        for name in options:
-            if name not in judged | looked:
-                raise InvalidArgument("option", name, f"one of {sorted(judged | looked)}", judged | looked)
+        refuse_unknown("option", options, sorted(judged | looked), "options")
         if stop_mode not in STOP_MODES:
             raise InvalidArgument("stop_mode", stop_mode, f"one of {list(STOP_MODES)}", STOP_MODES)
         self.stop_mode = stop_mode
