@@ -1,4 +1,4 @@
-"""Neural-architecture search as plug-ins of NNI 3.0: LaNAS proposes what to train next, a teacher judges it early.
+"""Neural-architecture search as plug-ins of NNI 3.0: LaNAS proposes, a teacher judges early, expert networks guide.
 
 Names are imported when they are first used: a tuner's process loads no torch, a trial's no searcher.
 """
@@ -9,6 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nni_strategies.irlas.middleware import MirrorStimuli as MirrorStimuli
+    from nni_strategies.irlas.searcher import IRLASConfig as IRLASConfig
+    from nni_strategies.irlas.searcher import IRLASSearcher as IRLASSearcher
+    from nni_strategies.irlas.shaped_tuner import MirrorStimuliTuner as MirrorStimuliTuner
+    from nni_strategies.irlas.strategy import IRLAS as IRLAS
+    from nni_strategies.irlas.tuner import IRLASTuner as IRLASTuner
     from nni_strategies.lanas.config import LaNASConfig as LaNASConfig
     from nni_strategies.lanas.searcher import LaNASSearcher as LaNASSearcher
     from nni_strategies.lanas.strategy import LaNAS as LaNAS
@@ -16,14 +22,32 @@ if TYPE_CHECKING:
     from nni_strategies.rsa.evaluator import TeacherGuidedEvaluator as TeacherGuidedEvaluator
 
 _HOMES = {
+    "IRLAS": "irlas.strategy",
+    "IRLASConfig": "irlas.searcher",
+    "IRLASSearcher": "irlas.searcher",
+    "IRLASTuner": "irlas.tuner",
     "LaNAS": "lanas.strategy",
     "LaNASConfig": "lanas.config",
     "LaNASSearcher": "lanas.searcher",
     "LaNASTuner": "lanas.tuner",
+    "MirrorStimuli": "irlas.middleware",
+    "MirrorStimuliTuner": "irlas.shaped_tuner",
     "TeacherGuidedEvaluator": "rsa.evaluator",
 }
 
-__all__ = ["LaNAS", "LaNASConfig", "LaNASSearcher", "LaNASTuner", "TeacherGuidedEvaluator"]
+__all__ = [
+    "IRLAS",
+    "IRLASConfig",
+    "IRLASSearcher",
+    "IRLASTuner",
+    "LaNAS",
+    "LaNASConfig",
+    "LaNASSearcher",
+    "LaNASTuner",
+    "MirrorStimuli",
+    "MirrorStimuliTuner",
+    "TeacherGuidedEvaluator",
+]
 
 
 def __getattr__(name: str) -> Any:

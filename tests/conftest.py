@@ -20,9 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 CHECKOUT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 
-# What a CI machine may lack: a GPU, and tianshou, old and large, which only NNI's own RL strategy needs; every other
-# skip there means that something was not set up.
-_SKIPS_ALLOWED_IN_CI = ("needs a GPU", "needs tianshou")
+# What a CI machine may lack: a GPU; tianshou, old and large, which only NNI's own RL strategy needs; hyperopt 0.1.2,
+# which only its Anneal needs and today's NumPy breaks. Every other skip there means that something was not set up.
+_SKIPS_ALLOWED_IN_CI = ("needs a GPU", "needs tianshou", "needs hyperopt")
 
 
 class Ended(NamedTuple):

@@ -25,8 +25,11 @@ FLOORS = (
 )
 FLOOR = {name: number for number, names in enumerate(FLOORS) for name in names}
 WINGS = FLOORS[4]
-# the files of a wing that NNI loads, or that speak to it
-NNI_FACES = ("tuner", "strategy", "assessor", "evaluator", "channel", "trial", "lightning")
+# the files and folders of a wing that NNI loads, or that speak to it
+NNI_FACES = (
+    "tuner", "strategy", "assessor", "evaluator", "channel", "trial", "lightning", "one_shot", "middleware",
+    "shaped_tuner", "base_tuner",
+)  # fmt: skip
 
 LONGEST_FILE = 400
 LONGEST_MEDIAN = 150
@@ -84,8 +87,9 @@ def floor_faults(name: str, imported: str) -> str | None:
 
 
 def may_import_nni(package: list[str]) -> bool:
-    own, last = package[1] if len(package) > 1 else "", package[-1]
-    return own in ("compat", "bridge") or package[1:] == ["space", "from_nni"] or (own in WINGS and last in NNI_FACES)
+    own, inner = package[1] if len(package) > 1 else "", package[2:]
+    is_face = own in WINGS and not set(inner).isdisjoint(NNI_FACES)
+    return own in ("compat", "bridge") or package[1:] == ["space", "from_nni"] or is_face
 
 
 def faults(root: Path) -> list[str]:
@@ -155,6 +159,8 @@ ABSENT = {
     "nni_strategies.search.study": ("nni", "torch", "sklearn"),
     "nni_strategies.bridge.tuner": ("torch", "sklearn", "nni.nas", "pytorch_lightning", "networkx", "plotly"),
     "nni_strategies.lanas.tuner": ("torch", "sklearn", "nni.nas", "pytorch_lightning", "networkx", "plotly"),
+    "nni_strategies.irlas.tuner": ("torch", "sklearn", "nni.nas", "pytorch_lightning", "networkx", "plotly"),
+    "nni_strategies.irlas.shaped_tuner": ("torch", "sklearn", "nni.nas", "pytorch_lightning"),
     "nni_strategies.rsa.assessor": ("torch", "nni.nas"),
     "nni_strategies.rsa.trial": ("nni.nas", "pytorch_lightning", "torchvision"),
 }

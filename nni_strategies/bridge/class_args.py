@@ -53,7 +53,7 @@ def read_class_args(
     config_class
         The frozen dataclass whose fields are the allowed names, its annotations the allowed types.
     class_args
-        Everything but `optimize_mode` and `seed`.
+        Everything but `optimize_mode`, `seed` and `prior`.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def read_class_args(
     given = dict(class_args or {})
     for name in given:
         if name not in names:
-            known = ["optimize_mode", "seed", *names]
+            known = ["optimize_mode", "seed", "prior", *names]
             raise InvalidArgument("classArgs", name, f"one of {', '.join(known)}", known)
     mistyped = next((name for name in given if not fits(hints.get(name, Any), given[name])), None)
     try:

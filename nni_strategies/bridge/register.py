@@ -16,7 +16,9 @@ from nni_strategies.errors import InvalidArgument
 
 ALGORITHMS: Mapping[str, str] = MappingProxyType(
     {
+        "IRLAS": "nni_strategies.irlas.tuner.IRLASTuner",
         "LaNAS": "nni_strategies.lanas.tuner.LaNASTuner",
+        "MirrorStimuli": "nni_strategies.irlas.shaped_tuner.MirrorStimuliTuner",
         "TeacherGuided": "nni_strategies.rsa.assessor.TeacherGuidedAssessor",
     }
 )

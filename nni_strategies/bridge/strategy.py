@@ -20,7 +20,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +34,7 @@ from nni.nas.strategy.base import Strategy, StrategyStatus
 from nni_strategies.bridge import nas_engine
 from nni_strategies.bridge.class_args import read_class_args
 from nni_strategies.bridge.exhaustion import end_experiment
+from nni_strategies.bridge.named_prior import named_prior
 from nni_strategies.bridge.nas_recovery import recover_experiment
 from nni_strategies.bridge.open_study import count_runs, open_study
 from nni_strategies.bridge.reruns import stop_needless
@@ -68,7 +69,8 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         File to keep the search in, and to go on from when it exists. When None: beside the checkpoint of an
         experiment that has a manager, else in memory.
     prior
-        Where blind draws come from: a prior, or a function that makes one for the search space.
+        Where blind draws come from: a prior, a function that makes one for the search space, or a name or
+        ``{"name": ..., ...}`` (:mod:`.named_prior`).
     **config
         The fields of ``searcher_class.Config``.
 
@@ -92,7 +94,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         *,
         seed: int | None = 0,
         journal: Path | str | None = None,
-        prior: Prior | Callable[[SearchSpace], Prior] | None = None,
+        prior: Prior | Callable[[SearchSpace], Prior] | str | Mapping[str, Any] | None = None,
         **config: Any,
     ) -> None:
         super().__init__()
@@ -101,6 +103,8 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
             raise InvalidArgument("optimize_mode", config["optimize_mode"], allowed)
         if journal is not None and not isinstance(journal, (str, Path)):
             raise InvalidArgument("journal", journal, "a path, or None")
+        if isinstance(prior, (str, Mapping)):
+            prior = named_prior(prior)
         if prior is not None and not callable(prior) and not hasattr(prior, "sample_codes"):
             raise InvalidArgument("prior", prior, "a Prior, a function that makes one for a search space, or None")
         self._args = read_class_args(self.searcher_class.Config, "maximize", seed, config)
@@ -127,6 +131,9 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
             return 0
         return sum(trial.id in self._models and trial.id not in self._ended for trial in self.study.pending)
 
+    def look_at(self, model_space: Any) -> None:
+        """See the model space before :meth:`make_searcher` gets the search space made of it; nothing by default."""
+
     def make_searcher(self, space: SearchSpace) -> Searcher:
         """Build the algorithm; a subclass that wraps one overrides this."""
         return self.searcher_class(space, self._args.config, prior=self.make_prior(space))
@@ -144,6 +151,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
     # -- NNI's life cycle -------------------------------------------------------------------------
 
     def _initialize(self, model_space: Any, engine: Any) -> Any:
+        self.look_at(model_space)
         models = StudyModels(model_space, ModelSpaceView(model_space))
         path, folder = self._journal, nas_engine.checkpoint_folder(engine)
         if path is None and folder is not None:

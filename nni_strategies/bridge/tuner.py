@@ -30,6 +30,7 @@ from nni.tuner import Tuner
 from nni_strategies.bridge.class_args import ClassArgs, read_class_args
 from nni_strategies.bridge.dispatcher import Dispatcher, speak_on_stderr, watch_parent
 from nni_strategies.bridge.exhaustion import end_experiment, restore_search_space
+from nni_strategies.bridge.named_prior import MakePrior, named_prior
 from nni_strategies.bridge.nni_record import read_record, stopped
 from nni_strategies.bridge.open_study import count_runs, open_study
 from nni_strategies.bridge.recovery import Recovery, fail_ended_reruns, recover
@@ -78,6 +79,8 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         ``maximize`` or ``minimize`` the ``default`` metric.
     seed
         Of the search, a non-negative integer; a random one (kept in the journal) when None.
+    prior
+        Where blind draws come from: a name, or ``{name: ..., ...}`` (:mod:`.named_prior`); uniform when None.
     **class_args
         The fields of ``searcher_class.Config``.
 
@@ -89,13 +92,16 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
     searcher_class: ClassVar[type[Searcher]]
 
-    def __init__(self, optimize_mode: str = "maximize", seed: int | None = None, **class_args: Any) -> None:
+    def __init__(
+        self, optimize_mode: str = "maximize", seed: int | None = None, prior: Any = None, **class_args: Any
+    ) -> None:
         super().__init__()
         self.study: Study | None = None
         self.counts: Counter[str] = Counter()
         self._dispatcher = Dispatcher.current()
         self._refusal: NNIStrategiesError | None = None
         self._args: ClassArgs | None = None
+        self._make_prior: MakePrior | None = None
         self._trials: dict[int, int] = {}  # NNI's parameter id -> the study's trial, of this run
         self._ended: dict[int, tuple[int, bool]] = {}  # trial -> its parameter id, and success; no result yet
         self._lock = threading.RLock()
@@ -110,10 +116,12 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             watch_parent(self._let_go)
         with self._refusing():
             self._args = read_class_args(self.searcher_class.Config, optimize_mode, seed, class_args)
+            self._make_prior = named_prior(prior)
 
     def make_searcher(self, space: SearchSpace) -> Searcher:
-        """Build the algorithm; a subclass that wraps one or brings a prior overrides this."""
-        return self.searcher_class(space, self._args.config if self._args else None)
+        """Build the algorithm; a subclass that wraps one overrides this."""
+        prior = None if self._make_prior is None else self._make_prior(space)
+        return self.searcher_class(space, self._args.config if self._args else None, prior=prior)
 
     # -- the search space -------------------------------------------------------------------------
 

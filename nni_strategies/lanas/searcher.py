@@ -35,6 +35,7 @@ from nni_strategies.space.search_space import Configuration, SearchSpace
 _N_INIT = 10
 _DRAW = 64
 _DRAWS = 16
+_COSTLY_DRAW = 4  # a prior may look at many points for each that it draws
 _POOL_CANDIDATES = 1024
 _ENUMERABLE = 30_000  # points, in a third of a second; in a larger space that much was not searched
 
@@ -278,8 +279,9 @@ class LaNASSearcher(Searcher):
         """
         if self.pool is not None:
             return self._draw_from_pool(self.pool, rng)
-        for _ in range(_DRAWS):
-            codes = self._seen.fresh(self.prior.sample_codes(rng, _DRAW))
+        n = _DRAW if type(self.prior) is UniformPrior else _COSTLY_DRAW
+        for _ in range(_DRAWS * _DRAW // n):
+            codes = self._seen.fresh(self.prior.sample_codes(rng, n))
             if len(codes):
                 return codes[:1]
         rest = self._enumerated_rest()
@@ -290,6 +292,11 @@ class LaNASSearcher(Searcher):
     def _draw_from_pool(self, pool: Pool, rng: np.random.Generator) -> Codes:
         if not pool.n_left:
             raise SpaceExhausted(f"all {len(pool.codes)} configurations of the pool were proposed")
+        chooses: Any = self.prior if hasattr(self.prior, "choose") else None
+        if chooses is not None:
+            left = rng.permutation(np.flatnonzero(pool.left))[:_POOL_CANDIDATES]
+            chosen = int(left[chooses.choose(pool.codes[left], rng) if chooses.guides(rng) else 0])
+            return pool.codes[chosen : chosen + 1]
         if type(self.prior) is not UniformPrior:
             drawn = pool.chosen(self.prior.sample_codes(rng, _DRAW * _DRAWS))
             if len(drawn):

@@ -51,7 +51,9 @@ class Prior(Protocol):
     """Where a searcher draws from: initial designs, exploratory actions, restarts.
 
     One with hyper-parameters has a method ``describe()`` too: it returns them as JSON types for the journal's header,
-    so that a search is not resumed with another prior. Without one a prior is known by its class.
+    so that a search is not resumed with another prior. Without one a prior is known by its class. One that has
+    something to say of a configuration has a method ``remarks()`` as :class:`Searcher` does. One that can choose among
+    given points has ``guides(rng)``, whether it would, and ``choose(codes, rng)``, the place of one of them.
     """
 
     def sample_codes(self, rng: np.random.Generator, n: int) -> Codes:
@@ -183,6 +185,14 @@ class Searcher(ABC):
 
     def recall(self, memo: dict[str, Any]) -> None:  # noqa: B027  # optional hook
         """Take the memo of a proposal, right after its ``proposed(trial)``."""
+
+    def remarks(self, configuration: Configuration) -> dict[str, Any] | None:
+        """Return what a report shows of a configuration, as JSON types, or None; nothing is learned from it.
+
+        It is written down with every proposal and import: here what the prior says.
+        """
+        said = getattr(self.prior, "remarks", None)
+        return said(configuration) if callable(said) else None
 
     @abstractmethod
     def finished(self, trial: Trial) -> None:

@@ -147,8 +147,13 @@ class Study:
                 event
                 | ({} if source == "searcher" else {"source": source})
                 | ({} if memo is None else {"memo": memo})
+                | self._remarks(configuration)
             )
             return self.trials[number]
+
+    def _remarks(self, configuration: Configuration) -> dict[str, Any]:
+        remarks = self._guarded(self.searcher.remarks, None, configuration)
+        return {} if remarks is None else {"remarks": remarks}
 
     def _choose(self, rng: np.random.Generator) -> tuple[Configuration, str]:
         for _ in range(_SEARCHER_TRIES):
@@ -233,9 +238,8 @@ class Study:
             trial_id = self.find(configuration)
             if trial_id is None:
                 trial_id = len(self.trials)
-                self._record(
-                    {"event": "proposed", "trial": trial_id, "configuration": configuration, "source": "import"}
-                )
+                event = {"event": "proposed", "trial": trial_id, "configuration": configuration, "source": "import"}
+                self._record(event | self._remarks(configuration))
             self.tell(trial_id, metric)
             return trial_id
 

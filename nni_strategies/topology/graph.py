@@ -21,12 +21,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.topology.operations import ADD, INPUT, MERGES, MUL, OUTPUT, is_merge, is_transparent, is_zero
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +191,8 @@ class TopologyGraph:
 
     def to_networkx(self) -> nx.DiGraph:
         """Return a directed graph with node attribute ``label`` and edge attribute ``count``."""
+        import networkx as nx  # here, since few ask for it: it takes a third of a second to import
+
         graph = nx.DiGraph()
         for node, (label, reads) in enumerate(zip(self.labels, self.predecessors, strict=True)):
             graph.add_node(node, label=label)
@@ -244,6 +247,8 @@ class TopologyGraph:
             return False
         if self._corresponds(other):
             return True
+        import networkx as nx
+
         same = nx.is_isomorphic(
             self.to_networkx(),
             other.to_networkx(),

@@ -21,6 +21,7 @@ from nni_strategies.bridge.tuner import StudyTuner
 from nni_strategies.bridge.tuner_class import load_class
 from nni_strategies.cli import build
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.irlas.shaped_tuner import MirrorStimuliTuner
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def nni_config(tmp_path, monkeypatch) -> Path:
     return tmp_path / "registered_algorithms.yml"
 
 
-BASES = {"tuner": StudyTuner, "assessor": Assessor}
+BASES = {"tuner": (StudyTuner, MirrorStimuliTuner), "assessor": Assessor}
 
 
 def test_every_name_stands_for_a_class_of_ours():
@@ -74,7 +75,7 @@ def test_command():
         assert done.exit_code == 0, done.output
         return done.output
 
-    assert run().split()[:2] == ["LaNAS", "registered"]
+    assert run().split()[:2] == ["IRLAS", "registered"]
     assert "as before" in run()
     assert get_algo_meta("lanas").class_name == ALGORITHMS["LaNAS"]
     assert "removed" in run("--remove")

@@ -246,6 +246,21 @@ def test_a_prior_chooses_among_the_members():
     assert {study.ask().configuration["edge_0"] for _ in range(20)} == {"b"}
 
 
+class _Chooser(UniformPrior):
+    def guides(self, rng):
+        return True
+
+    def choose(self, codes, rng):
+        return int(np.argmax(codes.sum(axis=1)))
+
+
+def test_a_prior_that_chooses_is_asked_which_member():
+    study = Study(LaNASSearcher(CELL, LaNASConfig(pool=members(500), n_init=5), prior=_Chooser(CELL)), seed=0)
+    sums = members(500).sum(axis=1)
+    drawn = [float(CELL.encode([study.ask().configuration])[0].sum()) for _ in range(5)]
+    assert drawn == sorted(sums.tolist(), reverse=True)[:5]
+
+
 def test_a_copy_goes_on_alike():
     study = Study(LaNASSearcher(CELL, LaNASConfig(pool=members(500))), seed=2)
     for _ in range(40):
@@ -255,7 +270,6 @@ def test_a_copy_goes_on_alike():
     assert twin.propose(np.random.default_rng(1)) == study.searcher.propose(np.random.default_rng(1))
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_a_million_members_are_routed_in_seconds():

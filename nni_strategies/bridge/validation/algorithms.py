@@ -32,7 +32,7 @@ def check_tuner(config: CheckedConfig, space: SearchSpace | None) -> None:
     from nni_strategies.bridge.tuner import StudyTuner
 
     tuner, class_args = named
-    if issubclass(tuner, StudyTuner):
+    if issubclass(tuner, StudyTuner) or hasattr(tuner, "prepare"):
         config.found.attempt(lambda: _build(tuner, class_args, space))
     else:
         config.found.problems += [str(error) for error in unknown_arguments(tuner, class_args)]
@@ -110,7 +110,7 @@ def _build(tuner: Any, class_args: Mapping[str, Any], space: SearchSpace | None)
     try:
         built = tuner(**class_args)
         if space is not None:
-            built.make_searcher(space)
+            (built.prepare if hasattr(built, "prepare") else built.make_searcher)(space)
     except NNIStrategiesError:
         raise
     except Exception as error:

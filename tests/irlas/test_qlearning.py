@@ -1,0 +1,155 @@
+"""The agent: its updates by hand, its schedule, conformance, and that it finds what it should."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.irlas.decisions import Decisions
+from nni_strategies.irlas.qlearning import SCHEDULE, QLearning, QLearningConfig
+from nni_strategies.search.searcher import Trial
+from nni_strategies.search.study import Study
+from nni_strategies.search.testing import MakeSearcher, SearcherConformance
+from nni_strategies.search.testing_spaces import SPACES
+from nni_strategies.space.parameters import Categorical
+from nni_strategies.space.search_space import SearchSpace
+from nni_strategies.topology.nsc_space import nsc_space
+
+TWO = SearchSpace((Categorical("a", (0, 1)), Categorical("b", (0, 1, 2))))
+
+
+def agent(space=TWO, **config) -> QLearning:
+    made = QLearning(space, QLearningConfig(**config))
+    made.begin(0)
+    return made
+
+
+def finish(made: QLearning, *results) -> None:
+    for number, (configuration, value) in enumerate(results):
+        trial = Trial(number, configuration, value=value)
+        made.proposed(trial)
+        made.finished(trial)
+
+
+@pytest.mark.timeout(60)
+class TestConformance(SearcherConformance):
+    n_trials = 40
+    n_without_duplicate = 120
+    n_imported = 200
+    n_per_thread = 8
+
+    @pytest.fixture
+    def searcher(self) -> MakeSearcher:
+        return lambda space: QLearning(space, QLearningConfig(budget=60))
+
+
+@pytest.mark.timeout(60)
+class TestLastState(SearcherConformance):
+    n_trials = 40
+    n_without_duplicate = 60
+    n_imported = 100
+    n_per_thread = 5
+
+    @pytest.fixture
+    def searcher(self) -> MakeSearcher:
+        return lambda space: QLearning(space, QLearningConfig(budget=60, state="last", shaping="blockqnn"))
+
+
+def test_updates_by_hand():
+    """Two results, no replay: Q from the last decision to the first, what was never taken counts as the mean."""
+    made = agent(alpha=0.5, replay=0)
+    finish(made, ({"a": 0, "b": 2}, 1.0), ({"a": 0, "b": 1}, 3.0))
+    # first: mean 1 everywhere, so all is 1. second: mean 2; b: .5*2+.5*3; a: .5*1+.5*max(1, 2.5, mean of an untried)
+    assert made._q[((0, (0,)),)] == {(2,): pytest.approx(1.0), (1,): pytest.approx(2.5)}
+    assert made._q[()] == {(0,): pytest.approx(0.5 * 1 + 0.5 * 2.5)}
+
+
+def test_blockqnn_rewards_every_decision():
+    made = agent(alpha=1.0, replay=0, shaping="blockqnn", gamma=1.0)
+    finish(made, ({"a": 1, "b": 0}, 4.0))
+    assert made._q[()][(1,)] == pytest.approx(4.0 / 2 + 4.0)  # r/T + max Q
+
+
+def test_replay_is_repeatable_and_brings_q_closer():
+    results = [({"a": 0, "b": b}, float(b)) for b in range(3)]
+    one, other, none = agent(replay=64), agent(replay=64), agent(replay=0)
+    for made in (one, other, none):
+        finish(made, *results)
+    assert one._q == other._q
+    state = ((0, (0,)),)
+    assert abs(one._q[state][(2,)] - 2) < abs(none._q[state][(2,)] - 2)
+
+
+def test_the_schedule_is_blockqnn_s_scaled_to_the_budget():
+    assert sum(n for n, _ in SCHEDULE) == 178
+    made = agent(budget=178)
+    seen = []
+    for _ in range(200):
+        seen.append(made.epsilon)
+        made._n_proposed += 1
+    counted = Counter(seen)
+    assert (counted[1.0], counted[0.9], counted[0.5], counted[0.1]) == (95, 7, 10, 12 + 22)
+    assert seen == sorted(seen, reverse=True)
+
+
+def test_it_exploits_what_it_found():
+    """An additive objective on 5^6 cells: the agent's later trials are above its first ones."""
+    space = SPACES["flat"]
+    study = Study(QLearning(space, QLearningConfig(budget=200)), seed=1)
+    values = []
+    for _ in range(200):
+        trial = study.ask()
+        values.append(sum(value == "conv3" for value in trial.configuration.values()) / 6)
+        study.tell(trial.id, values[-1])
+    assert not any(study.counts.values())
+    assert np.mean(values[-50:]) > np.mean(values[:100]) + 0.1
+
+
+def test_a_negative_metric_is_no_obstacle():
+    """Unknown actions count as the mean, not as zero, which would be better than everything known."""
+    study = Study(QLearning(SPACES["flat"], QLearningConfig(budget=200)), seed=1)
+    values = []
+    for _ in range(200):
+        trial = study.ask()
+        values.append(-sum(value != "conv3" for value in trial.configuration.values()) - 10.0)
+        study.tell(trial.id, values[-1])
+    assert np.mean(values[-50:]) > np.mean(values[:100]) + 0.6
+
+
+def test_nsc_blocks_are_legal_at_every_step():
+    space = nsc_space(6)
+    study = Study(QLearning(space, QLearningConfig(budget=40)), seed=0)
+    for _ in range(60):
+        trial = study.ask()
+        space.validate(trial.configuration)
+        study.tell(trial.id, -float(len(trial.configuration)))
+    assert not any(study.counts.values())
+
+
+def test_the_last_state_sees_its_layer_and_the_one_before():
+    space = nsc_space(5)
+    decisions = Decisions(space, 8, "last")
+    configuration = space.decode(space.sample_codes(np.random.default_rng(3), 50))
+    longest = max(configuration, key=len)
+    steps = decisions.steps(space.encode([longest])[0])
+    place, _ = steps[-1]
+    state = decisions.state(steps[:-1], place)
+    labels = {space.parameters[p].label.split("_")[1] for p, _ in state[1:]}
+    assert len(labels) <= 2
+    assert space.parameters[place].label.split("_")[1] in {*labels, space.parameters[place].label.split("_")[1]}
+    full = Decisions(space, 8).state(steps[:-1], place)
+    assert len(full) == len(steps) - 1
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [({"budget": 0}, "budget"), ({"alpha": 0}, "alpha"), ({"alpha": 2}, "alpha"), ({"gamma": -0.1}, "gamma"),
+     ({"replay": -1}, "replay"), ({"bins": 1}, "bins"), ({"state": "lst"}, "state"), ({"shaping": "x"}, "shaping")],
+)  # fmt: skip
+def test_bad_hyper_parameters_are_refused(config, field):
+    with pytest.raises(InvalidArgument) as caught:
+        QLearningConfig(**config)
+    assert caught.value.field == field
