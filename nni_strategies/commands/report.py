@@ -31,12 +31,16 @@ def report(
         Path | None,
         typer.Option("--output", "-o", help="Where to write; default: report/ in the experiment's folder."),
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option("--compare", "-c", help="Another experiment: its id, folder or journal. Repeat for more."),
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
 ) -> None:
     """Write what an experiment found: one HTML page, best.json and, for a model space, best.py."""
     from nni_strategies.report.write import write_report
 
-    written = write_report(experiment, directory=directory, output=output, searchers=searchers())
+    written = write_report(experiment, directory=directory, output=output, searchers=searchers(), compare=compare or ())
     for path in (written.page, *written.best):
         typer.echo(path.resolve())
     for note in written.notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ def cost_names(trials: Sequence[TrialRecord]) -> list[str]:
     """Return the reported metrics that are costs by name and differ between trials, the usual ones first."""
     names = dict.fromkeys(name for trial in trials for name in trial.metrics if _COST.search(name))
     usual = list(_UNITS)
-    varying = [name for name in names if len({cost for t in trials if (cost := _cost(t, name)) is not None}) > 1]
+    varying = [name for name in names if len({cost for t in trials if (cost := cost_of(t, name)) is not None}) > 1]
     return sorted(varying, key=lambda n: usual.index(n) if n in usual else len(usual))[:_MOST_COSTS]
 
 
@@ -40,8 +41,8 @@ def pareto_front(costs: Sequence[float], values: Sequence[float], *, maximize: b
 
 def against_cost(experiment: ExperimentRecord, name: str) -> Figure:
     """Draw the metric against the cost `name`, coloured by the order of the trials."""
-    done = [trial for trial in experiment.finished if _cost(trial, name) is not None]
-    costs = [_cost(trial, name) or 0.0 for trial in done]
+    done = [trial for trial in experiment.finished if cost_of(trial, name) is not None]
+    costs = [cost_of(trial, name) or 0.0 for trial in done]
     values = [trial.metric or 0.0 for trial in done]
     front = pareto_front(costs, values, maximize=experiment.maximize)
     y_range, _ = figures.metric_range(values, maximize=experiment.maximize)
@@ -73,11 +74,29 @@ def against_cost(experiment: ExperimentRecord, name: str) -> Figure:
         "hovertext": [hover(done[i]) for i in front],
         "hoverinfo": "text",
     }
-    logarithmic = min(costs) > 0 and max(costs) / min(costs) > 30
-    x_axis: Figure = {"title": figures.title(_UNITS.get(name, name)), "type": "log" if logarithmic else "linear"}
+    x_axis = cost_axis(name, costs, values, y_range)
     return figures.figure([points, line], x=x_axis, y={"title": figures.title("metric"), "range": y_range})
 
 
-def _cost(trial: TrialRecord, name: str) -> float | None:
+def cost_axis(
+    name: str, costs: Sequence[float], values: Sequence[float], y_range: Sequence[float] | None
+) -> Figure:
+    """Return the axis of a cost: as wide as what is in the metric's range, logarithmic where that differs much."""
+    low, high = y_range or (min(values), max(values))
+    shown = [cost for cost, value in zip(costs, values, strict=True) if low <= value <= high]
+    logarithmic = min(shown) > 0 and max(shown) / min(shown) > 30
+    ends = [math.log10(end) if logarithmic else end for end in (min(shown), max(shown))]
+    pad = 0.04 * (ends[1] - ends[0]) or 0.5
+    kind = "log" if logarithmic else "linear"
+    return {"title": figures.title(cost_title(name)), "type": kind, "range": [ends[0] - pad, ends[1] + pad]}
+
+
+def cost_title(name: str) -> str:
+    """Return a cost as people read it."""
+    return _UNITS.get(name, name)
+
+
+def cost_of(trial: TrialRecord, name: str) -> float | None:
+    """Return what a trial costs; None where it reported no number."""
     value = trial.metrics.get(name)
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -16,6 +16,9 @@ _BOX = 30
 _MARGIN = 14
 _DOT = 24
 
+#: A name of :mod:`nni_strategies.topology.vocabulary` with a window.
+_STANDARD = re.compile(r"(?P<kind>[a-z]*conv|maxpool|avgpool)(?P<k>\d+)(?:x(?P<l>\d+))?(?:d(?P<d>\d+))?")
+
 _FAMILIES = (
     (re.compile(r"^(input|output|previous.*)$"), "io"),
     (re.compile(r"^(add|concat|mul)$"), "join"),
@@ -25,7 +28,11 @@ _FAMILIES = (
 
 
 def tidy(label: str) -> str:
-    """Return an operation's name as people read it: ``nor_conv_3x3`` becomes ``conv 3×3``."""
+    """Return an operation's name as people read it: ``nor_conv_3x3`` and ``conv3`` become ``conv 3×3``."""
+    found = _STANDARD.fullmatch(label)
+    if found:
+        dilation = f" dilated {found['d']}" if found["d"] else ""
+        return f"{found['kind']} {found['k']}×{found['l'] or found['k']}{dilation}"
     spaced = re.sub(r"^nor_", "", label).replace("_", " ")
     return re.sub(r"(?<=\d)x(?=\d)", "×", spaced)
 

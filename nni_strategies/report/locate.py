@@ -10,6 +10,8 @@ from pathlib import Path
 from nni_strategies.errors import DataMissing, InvalidArgument
 from nni_strategies.nni_manifest import experiments_folder, read_manifest
 
+SHAPING = "mirror_stimuli*.jsonl"
+
 _ID = re.compile(r"[\w-]+")
 
 
@@ -27,12 +29,15 @@ class ExperimentFiles:
         NNI's own SQLite file.
     journal
         Our journal; None when the experiment did not run one of our algorithms.
+    shaping
+        What a ``MirrorStimuli`` around a strategy kept; None without one.
     """
 
     id: str
     directory: Path
     database: Path
     journal: Path | None
+    shaping: Path | None = None
 
 
 def locate(experiment_id: str, directory: Path | str | None = None, home: Path | str | None = None) -> ExperimentFiles:
@@ -72,16 +77,16 @@ def locate(experiment_id: str, directory: Path | str | None = None, home: Path |
     database = found / "db" / "nni.sqlite"
     if not database.exists():
         raise DataMissing(f"experiment {experiment_id}: {database} is missing; name its folder with --directory")
-    return ExperimentFiles(experiment_id, found, database, find_journal(found))
+    return ExperimentFiles(experiment_id, found, database, find_journal(found), find_journal(found, SHAPING))
 
 
-def find_journal(directory: Path) -> Path | None:
+def find_journal(directory: Path, pattern: str = "*journal*.jsonl") -> Path | None:
     """Return the journal under an experiment's folder, the latest written of several, or None.
 
     Trials' own folders (``environments/``, ``trials/``) are not searched.
     """
     places = [directory, *(p for p in directory.glob("*") if p.is_dir() and p.name not in ("environments", "trials"))]
-    journals = [path for place in places for path in place.glob("*journal*.jsonl")]
+    journals = [path for place in places for path in place.glob(pattern)]
     return max(journals, key=lambda path: path.stat().st_mtime, default=None)
 
 

@@ -9,10 +9,15 @@ from typing import Any
 
 from nni_strategies.report import figures, html
 from nni_strategies.report.architectures import architectures
+from nni_strategies.report.compare import comparison
 from nni_strategies.report.costs import against_cost, cost_names
 from nni_strategies.report.curves import learning_curves, progress, timeline
 from nni_strategies.report.effects import effect_figure, effects
 from nni_strategies.report.figures import duration, number
+from nni_strategies.report.irlas import Guidance, guidance
+from nni_strategies.report.irlas_gate import gate_section
+from nni_strategies.report.irlas_networks import imitation, networks_section
+from nni_strategies.report.irlas_reward import reward_section
 from nni_strategies.report.rdm_pictures import details_sections
 from nni_strategies.report.records import ExperimentRecord
 from nni_strategies.report.summary import footer, head, numbers
@@ -49,6 +54,7 @@ def render_page(
     tree: dict[str, Any] | None = None,
     notes: Sequence[str] = (),
     details: TeacherDetails | None = None,
+    others: Sequence[ExperimentRecord] = (),
 ) -> str:
     """Return the page.
 
@@ -62,14 +68,26 @@ def render_page(
         What could not be shown, and why.
     details
         How the layers of a candidate resemble a teacher's.
+    others
+        Experiments it is compared with.
+
+    Raises
+    ------
+    JournalError
+        The experiments' journal names experts that make no graphs.
     """
+    guided = guidance(experiment)
+    warning = imitation(guided, experiment) if guided else None
+    notes = [*notes, *([warning] if warning else [])]
     parts = [head(experiment), numbers(experiment)]
     parts += [f'<section class="warning"><p>{escape(note)}</p></section>' for note in notes]
     if experiment.finished:
         sections = [
             _progress(experiment),
             architectures(experiment),
+            *_irlas(experiment, guided),
             _costs(experiment),
+            comparison(experiment, others) if others else "",
             *_teacher(experiment, details),
             _effects(experiment),
             _curves(experiment),
@@ -122,6 +140,13 @@ def _costs(experiment: ExperimentRecord) -> str:
     lead += " No trial beats one on the Pareto front in both respects."
     drawn = "".join(html.figure(against_cost(experiment, name), f"metric against {name}") for name in names)
     return html.section("cost", "Metric against cost", lead, f'<div class="pair">{drawn}</div>')
+
+
+def _irlas(experiment: ExperimentRecord, guided: Guidance | None) -> list[str]:
+    if guided is None:
+        return []
+    gate = gate_section(guided, guided.gate, experiment) if guided.gate else ""
+    return [networks_section(guided, experiment), gate, reward_section(guided, experiment)]
 
 
 def _teacher(experiment: ExperimentRecord, details: TeacherDetails | None) -> list[str]:

@@ -1,7 +1,8 @@
 """Records of a running or finished experiment: the journal is the truth, NNI's database adds times and statuses.
 
 A trial of the journal finds its NNI trial by the parameter id the journal noted when it was handed out (``issued``),
-else by its configuration. Without a journal, any NNI experiment is read from NNI's database alone.
+else by its configuration. Without a journal, any NNI experiment is read from NNI's database alone. Where experts shaped
+the metrics of a strategy that has a journal, the raw ones are in a second.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ class ExperimentRecord:
         Where its trials' own modules are; None where unknown.
     events
         The journal; empty without one.
+    shaping
+        The journal of what shaped the algorithm's metrics, where the algorithm has one of its own; else empty.
     journal
         Its file; None without one.
     directory
@@ -114,6 +117,7 @@ class ExperimentRecord:
     model_space: Mapping[str, Any] | None = None
     code_directory: Path | None = None
     events: Sequence[Event] = ()
+    shaping: Sequence[Event] = ()
     journal: Path | None = None
     directory: Path | None = None
 
@@ -146,11 +150,39 @@ def read_experiment(
     """
     files = locate(experiment_id, directory, home)
     events = read_events(files.journal) if files.journal else []
-    return combine(files, events, read_history(files.database))
+    shaping = read_events(files.shaping) if files.shaping else []
+    if not events:
+        files, events, shaping = replace(files, journal=files.shaping), shaping, []
+    return combine(files, events, read_history(files.database), shaping)
 
 
-def combine(files: ExperimentFiles, events: Sequence[Event], history: History) -> ExperimentRecord:
-    """Make one record of a journal (possibly empty) and NNI's database."""
+def read_journal(path: Path) -> ExperimentRecord:
+    """Read a search that left a journal and no more.
+
+    Raises
+    ------
+    JournalError
+        It cannot be read, or a line of it makes no sense.
+    """
+    events = read_events(path)
+    header = events[0] if events else {}
+    return ExperimentRecord(
+        id=path.stem,
+        name=path.stem,
+        maximize=bool(header.get("maximize", True)),
+        algorithm=str(header.get("algorithm", "unknown")),
+        config=header.get("config", {}),
+        seed=header.get("seed"),
+        trials=tuple(journal_trials(events)),
+        events=events,
+        journal=path,
+    )
+
+
+def combine(
+    files: ExperimentFiles, events: Sequence[Event], history: History, shaping: Sequence[Event] = ()
+) -> ExperimentRecord:
+    """Make one record of a journal (possibly empty), NNI's database and a journal of raw metrics (possibly empty)."""
     profile = history.profile
     header = events[0] if events else {}
     tuner = profile.get("tuner") or {}
@@ -158,7 +190,7 @@ def combine(files: ExperimentFiles, events: Sequence[Event], history: History) -
     maximize = bool(header.get("maximize", class_args.get("optimize_mode", "maximize") != "minimize"))
     trials = journal_trials(events) if events else _history_trials(history)
     if events:
-        trials = _with_jobs(trials, events, history.jobs)
+        trials = _with_raw(_with_jobs(trials, events, history.jobs), shaping)
     over = history.ended is not None
     models = [job.parameters for job in history.jobs if sample_of(job.parameters) and "model_symbol" in job.parameters]
     return ExperimentRecord(
@@ -175,6 +207,7 @@ def combine(files: ExperimentFiles, events: Sequence[Event], history: History) -
         model_space=models[0] if models else None,
         code_directory=Path(profile["trialCodeDirectory"]) if profile.get("trialCodeDirectory") else None,
         events=events,
+        shaping=shaping,
         journal=files.journal,
         directory=files.directory,
     )
@@ -228,6 +261,16 @@ def _with_jobs(trials: list[TrialRecord], events: Sequence[Event], jobs: Sequenc
         if number is not None:
             by_id[number] = _with_job(by_id[number], job)
     return list(by_id.values())
+
+
+def _with_raw(trials: list[TrialRecord], shaping: Sequence[Event]) -> list[TrialRecord]:
+    """Put the metrics that trials reported in place of those that the algorithm was told."""
+    raw = {canonical(dict(t.configuration)): t for t in journal_trials(shaping) if t.metric is not None}
+    found = [raw.get(canonical(dict(trial.configuration)), trial) for trial in trials]
+    return [
+        replace(trial, metric=one.metric, metrics=one.metrics) if trial.metric is not None else trial
+        for trial, one in zip(trials, found, strict=True)
+    ]
 
 
 def _with_job(trial: TrialRecord, job: Job) -> TrialRecord:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from nni_strategies.compat import load_torchvision
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError
 from nni_strategies.report.best import model_class, write_atomically, write_best
+from nni_strategies.report.compare import read_others
 from nni_strategies.report.locate import locate
 from nni_strategies.report.page import render_page
 from nni_strategies.report.records import ExperimentRecord, read_experiment
@@ -48,6 +49,7 @@ def write_report(
     directory: Path | str | None = None,
     output: Path | str | None = None,
     searchers: Mapping[str, type[Searcher]] | None = None,
+    compare: Sequence[str] = (),
 ) -> Report:
     """Write the report of a running or finished experiment.
 
@@ -61,17 +63,21 @@ def write_report(
         The folder to write into; ``report/`` in the experiment's folder when None.
     searchers
         Algorithm -> class, to restore what a search has learned from its journal.
+    compare
+        Ids, folders or journals of experiments to compare it with.
 
     Raises
     ------
     InvalidArgument
-        No experiment has this id, or `output` is no folder and cannot be made one.
+        No experiment has this id, one of `compare` is none or goes the other way, or `output` is no folder and cannot
+        be made one.
     DataMissing, JournalError
         The experiment's files cannot be read.
     NNIStrategiesError
         The report cannot be written: the disk is full, or a file in `output` may not be replaced.
     """
     experiment = read_experiment(experiment_id, directory)
+    others = read_others(compare, experiment, directory)
     folder = Path(output) if output is not None else locate(experiment_id, directory).directory / "report"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -79,12 +85,17 @@ def write_report(
         problem = error.strerror if isinstance(error, OSError) else str(error)
         raise InvalidArgument("output", str(folder), f"a folder, or where one can be made: {problem}") from None
     try:
-        return _write(experiment, folder, searchers or {})
+        return _write(experiment, folder, searchers or {}, others)
     except OSError as error:
         raise NNIStrategiesError(f"the report cannot be written into {folder}: {error.strerror or error}") from error
 
 
-def _write(experiment: ExperimentRecord, folder: Path, searchers: Mapping[str, type[Searcher]]) -> Report:
+def _write(
+    experiment: ExperimentRecord,
+    folder: Path,
+    searchers: Mapping[str, type[Searcher]],
+    others: Sequence[ExperimentRecord],
+) -> Report:
     notes: list[str] = []
     best: list[Path] = []
     if experiment.ranked:
@@ -94,7 +105,7 @@ def _write(experiment: ExperimentRecord, folder: Path, searchers: Mapping[str, t
             best = [folder / "best.json"]
             notes.append(f"best.py was not written: {error}")
     tree = _tree(experiment, searchers, notes)
-    text = render_page(experiment, tree, notes, find_details(experiment))
+    text = render_page(experiment, tree, notes, find_details(experiment), others)
     page = write_atomically(folder / "report.html", text)
     return Report(experiment, page, tuple(best), tuple(notes))
 

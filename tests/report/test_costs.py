@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nni_strategies.report.costs import against_cost, cost_names, pareto_front
+from nni_strategies.report.costs import against_cost, cost_axis, cost_names, pareto_front
 
 POINTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=25)
 
@@ -37,3 +37,13 @@ def test_front_is_drawn(make_record) -> None:
     points, front = drawn["data"]
     assert (points["x"], points["y"]) == ([0.0, 100.0, 200.0], [0.1, 0.5, 0.3])
     assert (front["x"], front["y"]) == ([0.0, 100.0], [0.1, 0.5])
+
+
+def test_the_axis_is_as_wide_as_what_is_shown() -> None:
+    axis = cost_axis("latency_ms", [0.01, 1.0, 2.0], [0.1, 0.8, 0.9], [0.7, 1.0])  # the first is out of sight
+    assert (axis["type"], axis["title"]["text"]) == ("linear", "latency (ms)")
+    assert axis["range"] == [0.96, 2.04]
+    axis = cost_axis("params", [1.0, 100.0], [0.8, 0.9], None)
+    assert axis["type"] == "log"
+    assert axis["range"] == [-0.08, 2.08]
+    assert cost_axis("params", [3.0], [0.8], None)["range"] == [2.5, 3.5]

@@ -45,3 +45,6 @@ def test_names_as_people_read_them() -> None:
     assert [tidy(name) for name in ("nor_conv_3x3", "skip_connect", "sep_conv_5x5", "k3e6")] == [
         *("conv 3×3", "skip connect", "sep conv 5×5", "k3e6")
     ]
+    assert [tidy(name) for name in ("conv3", "maxpool3", "conv1x7", "sepconv3d2", "linear", "globalpool")] == [
+        *("conv 3×3", "maxpool 3×3", "conv 1×7", "sepconv 3×3 dilated 2", "linear", "globalpool")
+    ]

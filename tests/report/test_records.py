@@ -105,3 +105,26 @@ def test_imported_results_are_marked(nni_folder) -> None:
     search.import_result({"x": 3}, 0.5)
     (trial,) = read_experiment(nni.directory.name, nni.directory).trials
     assert (trial.phase, trial.metric, trial.nni_ids) == ("import", 0.5, ())
+
+
+def test_raw_metrics_take_the_place_of_shaped_ones(nni_folder) -> None:
+    nni = nni_folder()
+    search = study(nni.directory)
+    kept = Journal(nni.directory / "checkpoint" / "mirror_stimuli.jsonl")
+    kept.append({"event": "header", "format": 1, "algorithm": "mirror-stimuli", "config": {}, "maximize": True})
+    for number, (raw, shaped) in enumerate([(0.4, 0.9), (0.6, 0.5)]):
+        trial = search.ask()
+        search.tell(trial.id, {"default": shaped, "raw": raw})
+        if number == 0:
+            kept.append({"event": "proposed", "trial": 0, "configuration": {"x": -1}})  # one that failed below
+        kept.append({"event": "proposed", "trial": number + 1, "configuration": trial.configuration})
+        metrics = {"default": raw, "shaped": shaped}
+        kept.append({"event": "finished", "trial": number + 1, "value": raw, "metrics": metrics})
+    kept.close()
+    record = read_experiment(nni.directory.name, nni.directory)
+    assert [(trial.metric, trial.metrics["shaped"]) for trial in record.trials] == [(0.4, 0.9), (0.6, 0.5)]
+    assert (record.algorithm, record.shaping) == (search.searcher.algorithm, kept.events)
+    search.journal.path.unlink()
+    alone = read_experiment(nni.directory.name, nni.directory)  # as of a strategy of NNI's
+    assert (alone.algorithm, alone.journal, alone.shaping) == ("mirror-stimuli", kept.path, [])
+    assert [trial.metric for trial in alone.trials] == [None, 0.4, 0.6]
