@@ -271,8 +271,23 @@ def _control_line(runs: Runs, agent: str, kind: str, dataset: str, variants: lis
     ours = float(np.median(runs.needed(agent, "prior", dataset)[:n_seeds]))
     early, final = (np.mean([runs.best(agent, kind, dataset, v)[:, at] for v in variants]) for at in (EARLY - 1, -1))
     told = f"{np.median(medians):g} ({int((medians <= ours).sum())} of {len(variants)} as fast)"
-    cells = [agent, f"{kind}, {len(variants)} x", str(n_seeds), told, f"{early:.2f}", f"{final:.2f}", "", ""]
+    ratios = ["", ""]
+    if kind in ("flops", "good"):
+        ratios = [
+            " ".join(f"{_control_ratio(runs, measure, kind, dataset, variants, device):.2f}" for device in DEVICES)
+            for measure in (runs.fastest, runs.hypervolume)
+        ]
+    cells = [agent, f"{kind}, {len(variants)} x", str(n_seeds), told, f"{early:.2f}", f"{final:.2f}", *ratios]
     return "| " + " | ".join(cells) + " |"
+
+
+def _control_ratio(
+    runs: Runs, measure: Callable[..., Array], kind: str, dataset: str, variants: list[str], device: str
+) -> float:
+    """Return the median over a control's triples of the ratio to the unshaped runs of the same seeds."""
+    each = [measure("QL", kind, dataset, device, variant) for variant in variants]
+    base = measure("QL", "unshaped", dataset, device)[: len(each[0])]
+    return float(np.median([ratio(own, base) for own in each]))
 
 
 def plot(rows: Rows) -> str:
