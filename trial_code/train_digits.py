@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import nni
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from nni_strategies.errors import NNIStrategiesError
 from search_spaces.digits_cell import INPUT_SHAPE, LABELS, DigitsNet
+from trial_code.command_line import bad_input_ends
 from trial_code.digits import split_digits
 from trial_code.measure import measure
 from trial_code.parameters import given_parameters, next_parameters
@@ -50,14 +50,16 @@ def descend(weights: Sequence[Tensor], gradients: Sequence[Tensor], velocities: 
         weight.sub_(rate * (gradient + MOMENTUM * velocity))
 
 
-def main() -> None:
-    """Train the network of the next parameters and report."""
+def asked_for() -> dict[str, Any]:
+    """Return the cell of the command line, else of NNI's trial, else one of 3x3 convolutions."""
+    parameters = given_parameters(sys.argv[1]) if len(sys.argv) > 1 else next_parameters()
+    return parameters or dict.fromkeys(LABELS, "nor_conv_3x3")
+
+
+def trained(parameters: Mapping[str, Any]) -> tuple[DigitsNet, float]:
+    """Return the network of a cell, trained, and its validation accuracy; reports each epoch to NNI."""
     torch.set_num_threads(1)  # trials run side by side, one core each
     torch.manual_seed(SEED)
-
-    parameters = given_parameters(sys.argv[1]) if len(sys.argv) > 1 else next_parameters()
-    if not parameters:  # no experiment, no argument: show something sensible
-        parameters = dict.fromkeys(LABELS, "nor_conv_3x3")
     network = DigitsNet(parameters)
 
     images, labels, valid_images, valid_labels = (torch.from_numpy(array) for array in split_digits(SEED))
@@ -85,16 +87,22 @@ def main() -> None:
         nni.report_intermediate_result({"default": accuracy, "loss": loss.item()})
         print(f"epoch {epoch + 1}/{EPOCHS}: accuracy {accuracy:.4f}, last loss {loss.item():.4f}", flush=True)
     print(f"training {time.perf_counter() - started:.2f} s, {time.process_time() - started_cpu:.2f} s of CPU")
+    return network, accuracy
 
-    costs = measure(network, INPUT_SHAPE, repeats=51)
-    result = {name: round(value, 4) for name, value in {"default": accuracy, "accuracy": accuracy, **costs}.items()}
+
+def report(metrics: Mapping[str, float]) -> None:
+    """Report the final result to NNI, and print it."""
+    result = {name: round(value, 4) for name, value in metrics.items()}
     nni.report_final_result(result)
     print(f"result {json.dumps(result)}")
 
 
+def main() -> None:
+    """Train the network of the next parameters and report."""
+    network, accuracy = trained(asked_for())
+    report({"default": accuracy, "accuracy": accuracy, **measure(network, INPUT_SHAPE, repeats=51)})
+
+
 if __name__ == "__main__":
-    try:
+    with bad_input_ends():
         main()
-    except NNIStrategiesError as error:
-        print(re.sub(r"\s+", " ", str(error)), file=sys.stderr)
-        sys.exit(2)

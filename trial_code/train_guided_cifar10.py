@@ -13,15 +13,15 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from nni_strategies.errors import InvalidArgument, NNIStrategiesError
+from nni_strategies.errors import InvalidArgument
 from trial_code import train_nasnet
+from trial_code.command_line import bad_input_ends
 from trial_code.images import Images
 from trial_code.parameters import next_parameters
 
@@ -119,8 +119,5 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with bad_input_ends():
         main()
-    except NNIStrategiesError as error:
-        print(re.sub(r"\s+", " ", str(error)), file=sys.stderr)
-        sys.exit(2)

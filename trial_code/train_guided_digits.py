@@ -13,15 +13,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
-import sys
 
 import nni
 import torch
 
-from nni_strategies.errors import InvalidArgument, NNIStrategiesError
+from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.trial import Guide
 from search_spaces.digits_cell import INPUT_SHAPE, LABELS, DigitsNet
+from trial_code.command_line import bad_input_ends
 from trial_code.digits_teacher import teacher_file
 from trial_code.digits_training import accuracy, cross_entropy, train
 from trial_code.measure import measure
@@ -79,8 +78,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
+    with bad_input_ends():
         main()
-    except NNIStrategiesError as error:
-        print(re.sub(r"\s+", " ", str(error)), file=sys.stderr)
-        sys.exit(2)

@@ -19,10 +19,10 @@ from pathlib import Path
 import nni
 import torch
 
-from nni_strategies.errors import NNIStrategiesError
 from nni_strategies.rsa.score import TeacherScorer
 from nni_strategies.rsa.trial import Guide
 from search_spaces.layered_conv import DEPTH, LayeredConvNet, configuration_of, layer_labels
+from trial_code.command_line import bad_input_ends
 from trial_code.digits_training import accuracy, train
 from trial_code.parameters import given_parameters, next_parameters
 from trial_code.small_cifar import SMALL, small_cifar
@@ -77,8 +77,5 @@ def ceilings(scorer: TeacherScorer) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    try:
+    with bad_input_ends():
         main()
-    except NNIStrategiesError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -1,4 +1,4 @@
-"""Train one network of NNI's NASNet hub space: as a proxy in a trial, or to the end once it was chosen.
+"""Train one network of NNI's NASNet or DARTS hub space: as a proxy in a trial, or to the end once it was chosen.
 
     python -m trial_code.train_nasnet --data npz:…/cifar10.npz --epochs 20              # in an NNI trial
     python -m trial_code.train_nasnet --data … --arch best.json --preset retrain        # the winner, alone
@@ -18,7 +18,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,14 @@ from torch import nn
 from torch.optim import swa_utils
 
 from nni_strategies.compat import load_torchvision
-from nni_strategies.errors import InvalidArgument, NNIStrategiesError
+from nni_strategies.errors import InvalidArgument
 from trial_code.checkpoint import resume, save
+from trial_code.command_line import bad_input_ends
 from trial_code.images import Images, Loading, load_images
 from trial_code.measure import measure
 from trial_code.parameters import next_parameters
 
+HUB = ("nasnet", "darts")
 PRESETS: dict[str, dict[str, Any]] = {
     # Every candidate alike and cheap: enough epochs to rank, no regularisers that only pay off later.
     "proxy": {"epochs": 20, "width": 16, "cells": 8, "drop_path": 0.0, "auxiliary": 0.0, "ema": 0.0, "holdout": 5000},
@@ -50,6 +52,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--data", required=True, help="npz:FILE, cifar10:FOLDER, cifar100:FOLDER or imagenet:FOLDER")
     p.add_argument("--arch", type=Path, help="JSON of a sample or a best.json; default: ask NNI for the parameters")
+    p.add_argument("--space", choices=HUB, default=HUB[0], help="NNI's space that the architecture is of")
     p.add_argument("--preset", choices=sorted(PRESETS), default="proxy")
     p.add_argument("--epochs", type=int, help="full passes over the training images")
     p.add_argument("--width", type=int, help="channels of the first cells")
@@ -60,7 +63,10 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--holdout", type=int, help="training images held out for validation, 0: use the test set")
     p.add_argument("--batch-size", type=int, default=96)
     p.add_argument("--lr", type=float, default=0.025)
-    p.add_argument("--momentum", type=float, default=0.9)
+    p.add_argument("--decay-at", type=int, nargs="+", metavar="EPOCH", help="where the rate drops; default: a cosine")
+    p.add_argument("--decay", type=float, default=0.1, help="what the learning rate is multiplied by at --decay-at")
+    p.add_argument("--optimizer", choices=("sgd", "adam"), default="sgd")
+    p.add_argument("--momentum", type=float, default=0.9, help="of SGD")
     p.add_argument("--weight-decay", type=float, default=3e-4)
     p.add_argument("--cutout", type=int, default=16, help="side in pixels, 0 for none")
     p.add_argument("--amp", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on a CPU")
@@ -92,6 +98,8 @@ def refuse_bad(given: argparse.Namespace) -> None:
         **dict.fromkeys(("holdout", "cutout", "workers"), (lambda v: v >= 0, "at least 0")),
         **dict.fromkeys(("drop_path", "ema", "momentum"), (lambda v: 0 <= v < 1, "at least 0, below 1")),
         "lr": (lambda v: 0 < v < math.inf, "a finite number above 0"),
+        "decay": (lambda v: 0 < v <= 1, "above 0, at most 1"),
+        "decay_at": (lambda v: v is None or min(v) >= 1, "numbers of epochs from 1, or absent"),
         **dict.fromkeys(("auxiliary", "weight_decay"), (lambda v: 0 <= v < math.inf, "a finite number, at least 0")),
         "seed": (lambda v: 0 <= v < 2**32, "0 to 4294967295"),
         "device": (lambda v: re.fullmatch(r"auto|cpu|cuda(:\d+)?", v) is not None, "auto, cpu, cuda or cuda:NUMBER"),
@@ -105,16 +113,27 @@ def refuse_bad(given: argparse.Namespace) -> None:
             raise InvalidArgument("--device", given.device, f"cpu, or a GPU that torch can use here; there are {there}")
 
 
+def refuse_given(given: argparse.Namespace, names: Iterable[str], allowed: str) -> None:
+    """Raise `InvalidArgument` for the first of these options that is not at its default, for scripts without them."""
+    usual = options(["--data", given.data])
+    for name in names:
+        value = getattr(given, name)
+        if value != getattr(usual, name):
+            shown = str(value) if isinstance(value, Path) else value
+            raise InvalidArgument(f"--{name.replace('_', '-')}", shown, allowed)
+
+
 def recipe_of(given: argparse.Namespace, images: Images) -> dict[str, Any]:
     """Return what shapes the model and its training, plain values; a checkpoint is taken up with the same only."""
     names = ("epochs", "lr", "momentum", "weight_decay", "batch_size", "width", "cells", "auxiliary", "drop_path")
-    recipe = {name: getattr(given, name) for name in (*names, "ema", "cutout", "holdout", "seed")}
+    more = ("ema", "cutout", "holdout", "seed", "optimizer", "decay", "decay_at")
+    recipe = {name: getattr(given, name) for name in names + more}
     options = {f"--{name.replace('_', '-')}": value for name, value in recipe.items()}
     return {**options, "classes of --data": images.n_classes, "image shape of --data": list(images.input_shape)}
 
 
 def read_architecture(path: Path | None) -> dict[str, Any]:
-    """Return a sample of the hub's NASNet space, from a file or from NNI.
+    """Return a sample of a space of the hub, from a file or from NNI.
 
     In an `nnictl` search space an input is an integer; in the hub's samples it is a list of one.
     """
@@ -146,16 +165,17 @@ def build(sample: dict[str, Any], given: argparse.Namespace, images: Images) -> 
     load_torchvision()  # NNI's hub imports it
     import nni.nas.hub.pytorch.nasnet as nasnet
 
-    space: Any = nasnet.NASNet(**space_arguments(given, images))
+    family = {"nasnet": nasnet.NASNet, "darts": nasnet.DARTS}[given.space]
+    space: Any = family(**space_arguments(given, images))
     whole = {**sample, "width": given.width, "depth": given.cells}
     problem = space.check_contains(whole)
     if problem is not None:
-        raise InvalidArgument("architecture", sample, f"a sample of the NASNet space ({problem})")
+        raise InvalidArgument("architecture", sample, f"a sample of the {family.__name__} space ({problem})")
     return fit_heads(space.freeze(whole), given, images)
 
 
 def space_arguments(given: argparse.Namespace, images: Images) -> dict[str, Any]:
-    """Return what the hub's `NASNet` is built from: width, depth and drop-path as wished, the stem for the image size.
+    """Return what the hub's spaces are built from: width, depth and drop-path as wished, the stem for the image size.
 
     The "imagenet" stem divides height and width by 8 before the first cell; images of up to 64 pixels get "cifar".
     """
@@ -233,28 +253,57 @@ def evaluate_candidate(model: Any, arguments: list[str]) -> None:
     torch.manual_seed(given.seed)
     images = open_images(given)
     model = fit_heads(model, given, images)
-    for module in model.modules():  # NNI built it before the seed was set: draw the weights anew
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+    draw_weights(model)
     train(model, images, given, sample={})  # the checkpoint lies in the trial's own folder: no mix-up
 
 
-def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[str, Any]) -> dict[str, Any]:
-    """Train a network, report each epoch and the end to NNI, return the final metrics.
+def draw_weights(model: Any) -> None:
+    """Draw the weights anew: NNI built the network before the seed was set."""
+    for module in model.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
 
-    Without an experiment NNI prints the reports.
-    """
-    model = model.to(given.device)
-    cost = measure(model, images.input_shape, given.device)
 
-    # The auxiliary head exists in training only; it is no cost of the network.
-    optimizer = torch.optim.SGD(
+def optimizer_of(model: nn.Module, given: argparse.Namespace) -> torch.optim.Optimizer:
+    """Return what changes the weights."""
+    if given.optimizer == "adam":
+        return torch.optim.Adam(model.parameters(), given.lr, weight_decay=given.weight_decay)
+    return torch.optim.SGD(
         model.parameters(),
         given.lr,
         momentum=given.momentum,
         weight_decay=given.weight_decay,
         nesterov=given.momentum > 0,  # there is none without momentum
     )
+
+
+def learning_rate(given: argparse.Namespace, epoch: int, part: float) -> float:
+    """Return the learning rate within an epoch; of the place alone: --max-steps may differ after a resume."""
+    if given.decay_at is not None:
+        return float(given.lr * given.decay ** sum(epoch >= at for at in given.decay_at))
+    return float(given.lr * (1 + math.cos(math.pi * (epoch + part) / given.epochs)) / 2)
+
+
+def train(
+    model: Any,
+    images: Images,
+    given: argparse.Namespace,
+    sample: dict[str, Any],
+    beside: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Train a network, report each epoch and the end to NNI, return the final metrics.
+
+    Without an experiment NNI prints the reports.
+
+    Parameters
+    ----------
+    beside
+        More final metrics, in place of those of the same name.
+    """
+    model = model.to(given.device)
+    # The auxiliary head exists in training only; it is no cost of the network.
+    cost = {**measure(model, images.input_shape, given.device), **(beside or {})}
+    optimizer = optimizer_of(model, given)
     steps = min(images.steps_per_epoch, given.max_steps or sys.maxsize)
     averaged = None
     if given.ema:
@@ -281,9 +330,7 @@ def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[st
         for step, (x, y) in enumerate(images.train_batches(epoch)):
             if step >= steps:
                 break
-            # Of the place alone, not of a state: --max-steps may differ after a resume.
-            done = (epoch * steps + step) / (given.epochs * steps)
-            optimizer.param_groups[0]["lr"] = given.lr * (1 + math.cos(math.pi * done)) / 2
+            optimizer.param_groups[0]["lr"] = learning_rate(given, epoch, step / steps)
             with torch.autocast(kind, dtype=precision, enabled=given.amp):
                 out = model(x)
                 logits, extra = out if isinstance(out, tuple) else (out, None)
@@ -318,8 +365,5 @@ def train(model: Any, images: Images, given: argparse.Namespace, sample: dict[st
 
 
 if __name__ == "__main__":
-    try:
+    with bad_input_ends():
         main()
-    except NNIStrategiesError as error:
-        print(re.sub(r"\s+", " ", str(error)), file=sys.stderr)
-        sys.exit(2)

@@ -9,7 +9,6 @@ What follows ``--`` goes to the training script (`python -m trial_code.train_nas
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
@@ -19,21 +18,20 @@ import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports 
 
 # isort: split
 import nni
-import torch
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.execution.event import FinalMetricEvent
 from nni.nas.strategy import TPE
 
 from nni_strategies import LaNAS
 from nni_strategies.bridge.experiment import NasExperiment
-from nni_strategies.data_folder import data_folder
-from nni_strategies.errors import InvalidArgument, NNIStrategiesError
+from nni_strategies.errors import InvalidArgument
 from nni_strategies.rsa.evaluator import TeacherGuidedEvaluator
 from nni_strategies.rsa.judge import MODES, SIGNALS
 from nni_strategies.rsa.layers import discover_layers
 from search_spaces.layered_conv_nas import LayeredConvSpace
-from trial_code import train_guided_cifar10, train_nasnet
+from trial_code import search_program, train_guided_cifar10, train_nasnet
 from trial_code.cifar10_teacher import NETWORKS, find_weights, held_out, teacher_file
+from trial_code.command_line import bad_input_ends
 from trial_code.images import Images
 
 PROXY = ["--preset", "proxy", "--epochs", "2", "--cells", "6"]
@@ -77,8 +75,7 @@ STRATEGIES: dict[str, Any] = {
 
 def read_options(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Return the options of the search, and the arguments of the training script."""
-    mine, rest = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = search_program.parser_of(__doc__, trials=200, concurrency=1, gpus=1)
     p.add_argument("--data", help="KIND:PATH; default: the JPEG copy in the data folder")
     p.add_argument("--space", choices=train_guided_cifar10.SPACES, default="pnas", help="what is searched")
     p.add_argument("--teacher", default="resnet56", help="resnet56, resnet20, or a teacher's JSON file")
@@ -88,37 +85,20 @@ def read_options(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     p.add_argument("--combine", choices=sorted(SIGNALS), nargs="+", help="the signals; default: P TSE TG")
     p.add_argument("--alpha", type=float, default=1.0, help="weight of TG with --mode paper")
     p.add_argument("--strategy", choices=sorted(STRATEGIES), default="tpe")
-    p.add_argument("--trials", type=int, default=200, help="how many candidates in all")
-    p.add_argument("--concurrency", type=int, default=1, help="trials at a time; as many as there are GPUs")
-    p.add_argument("--gpus", type=int, default=1, help="GPUs a trial; 0: trials run on the CPU")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--port", type=int, help="of the web UI; default: 8080, or the next free one")
-    p.add_argument("--resume", metavar="ID", help="go on with this experiment; give the other options again")
     p.add_argument("--small", action="store_true", help="tiny networks, few images, five trials, no GPU")
-    if "--small" in mine:
-        p.set_defaults(**SMALL_SEARCH)
-    given = p.parse_args(mine)
-    for name, least in (("trials", 1), ("concurrency", 1), ("gpus", 0), ("stimuli", 3)):
-        if getattr(given, name) < least:
-            raise InvalidArgument(f"--{name}", getattr(given, name), f"an integer of at least {least}")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if given.gpus > there:
-        raise InvalidArgument("--gpus", given.gpus, f"at most {there}, which torch finds here; --small needs none")
+    given, rest = search_program.parsed(p, words, {"stimuli": 3}, small=SMALL_SEARCH)
+    search_program.check_gpus(given)
     if given.resume is not None and given.strategy == "tpe":
         raise InvalidArgument("--resume", given.resume, "an experiment of --strategy lanas; NNI's TPE keeps nothing")
-    data = given.data or f"npz:{data_folder() / 'cifar10' / 'cifar10_full_jpeg.npz'}"
+    data = given.data or search_program.jpeg_copy()
     return given, ["--data", data, *PROXY, *(SMALL if given.small else []), *rest]
 
 
 def on_cpu(arguments: list[str]) -> argparse.Namespace:
     """Return the options of a trial, for looking at its data here."""
-    size = train_nasnet.options(arguments)
-    for name in ("arch", "checkpoint"):
-        if getattr(size, name) is not None:
-            raise InvalidArgument(f"--{name}", str(getattr(size, name)), "absent: each candidate has its own")
+    size = search_program.seen_from_here(train_nasnet.options(arguments))
     if size.data.startswith("imagenet"):
         raise InvalidArgument("--data", size.data, "npz, cifar10 or cifar100: a teacher of small images is shown them")
-    size.device = "cpu"
     return size
 
 
@@ -159,39 +139,18 @@ def experiment_of(given: argparse.Namespace, arguments: list[str]) -> NasExperim
     except RuntimeError as error:
         shape = list(evaluator.guide.scorer.stimuli.shape[1:])
         raise InvalidArgument("--teacher", shape, f"stimuli of a shape that candidates take ({error})") from None
-    experiment = NasExperiment(space, evaluator, STRATEGIES[given.strategy](given.seed), id=given.resume)
-    config = experiment.config
-    config.experiment_name = f"Teacher-guided search, {given.space} space, CIFAR-10"
-    config.max_trial_number = given.trials
-    config.trial_concurrency = given.concurrency
-    config.trial_gpu_number = given.gpus
-    config.training_service.use_active_gpu = True  # NNI wants to be told
-    if given.resume is not None and not experiment.has_checkpoint():
-        where = experiment.folder.parent
-        names = [folder.name for folder in where.glob("*/") if (folder / "checkpoint" / "config.json").exists()]
-        raise InvalidArgument("--resume", given.resume, f"the id of a NAS experiment that began, in {where}", names)
-    return experiment
+    name = f"Teacher-guided search, {given.space} space, CIFAR-10"
+    return search_program.experiment(name, given, space, evaluator, STRATEGIES[given.strategy](given.seed))
 
 
 def main() -> int:
     """Run the search, print the best candidates and keep the best; return the exit code."""
     given, arguments = read_options(sys.argv[1:])
     experiment = experiment_of(given, arguments)
-    print(f"Teacher: {experiment.evaluator.teacher}\nExperiment {experiment.id}", flush=True)
-    ended = experiment.resume(given.port) if given.resume else experiment.run(given.port)
-    if not ended:
-        print(f"The search did not come to its end; see nni_strategies report {experiment.id}", file=sys.stderr)
-        return 1
-    for model in experiment.export_top_models(top_k=min(3, given.trials)):
-        print(f"{model.metric:.4f} {model.sample}")
-    experiment.stop()
-    print(f"Report, best.json and best.py: nni_strategies report {experiment.id}")
-    return 0
+    print(f"Teacher: {experiment.evaluator.teacher}", flush=True)
+    return search_program.run(experiment, given)
 
 
 if __name__ == "__main__":
-    try:
+    with bad_input_ends():
         sys.exit(main())
-    except NNIStrategiesError as error:
-        print(re.sub(r"\s+", " ", str(error)), file=sys.stderr)
-        sys.exit(2)

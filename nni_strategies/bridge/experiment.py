@@ -90,8 +90,15 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
         return result
 
     def resume(self, port: int | None = None, wait_completion: bool = True, debug: bool = False) -> bool | None:
-        """Go on with an experiment that was stopped or killed; a manager that is left of it is stopped first."""
+        """Go on with an experiment that was stopped or killed; a manager that is left of it is stopped first.
+
+        Raises
+        ------
+        InvalidArgument
+            It never began, or see :meth:`run`; nothing was started.
+        """
         self._check()
+        self.check_began()
         tolerate_resume()
         if self._nni_manager_required():
             stop_managers(self.id, self.folder.parent)
@@ -121,6 +128,7 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
                 raise InvalidArgument(f"config.{name}", value, "a positive integer")
         if isinstance(self.strategy, StudyStrategy):
             space = space_from_model_space(self.model_space)
+            self.strategy.look_at(self.model_space)
             self.strategy.make_searcher(space)
             space.sample_codes(np.random.default_rng(0), 1)  # constraints that nothing satisfies are found here
 
@@ -129,6 +137,24 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
         if not (self.folder / "checkpoint" / "config.json").exists():
             return False
         return not self._nni_manager_required() or knows_experiment(self.folder / "db" / "nni.sqlite", self.id)
+
+    def check_began(self, field: str = "id") -> None:
+        """Refuse an id under which there is nothing to resume.
+
+        Parameters
+        ----------
+        field
+            Where the id was given.
+
+        Raises
+        ------
+        InvalidArgument
+            With the nearest id of an experiment that began.
+        """
+        if not self.has_checkpoint():
+            where = self.folder.parent
+            names = [folder.name for folder in where.glob("*/") if (folder / "checkpoint" / "config.json").exists()]
+            raise InvalidArgument(field, self.id, f"the id of a NAS experiment that began, in {where}", names)
 
     def start(self, port: int = DEFAULT_PORT, debug: bool = False, run_mode: RunMode = RunMode.Background) -> None:
         """Start the manager, then run the strategy; NNI calls this from :meth:`run` and :meth:`resume`."""

@@ -131,6 +131,20 @@ def test_what_cannot_work_is_refused_and_nothing_started(strategy, change, field
     assert list(tmp_path.iterdir()) == []
 
 
+def test_only_what_began_is_resumed(make, tmp_path):
+    began = make(2)
+    with pytest.raises(InvalidArgument, match="the id of a NAS experiment that began") as raised:
+        began.resume()
+    assert (raised.value.field, raised.value.value, raised.value.nearest) == ("id", began.id, None)
+    assert list(tmp_path.iterdir()) == []
+    began.run()
+    began.check_began()
+    other = NasExperiment(SmallSpace(), began.evaluator, Random(seed=7), began.config, id=began.id[:-1])
+    with pytest.raises(InvalidArgument, match="--resume") as raised:
+        other.check_began("--resume")
+    assert raised.value.nearest == began.id
+
+
 def test_run_returns_false_when_nothing_works(make):
     def broken(model):
         raise OSError("no such data")

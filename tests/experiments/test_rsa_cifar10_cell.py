@@ -227,5 +227,5 @@ def test_bad_input_ends_with_two_before_anything_starts(small, tmp_path):
     program = Experiment(tmp_path, mended=True, variables={})
     output = run(program, str(FOLDER / "search.py"), *small, "--teacher", "resnet65", "--", *TINY, code=2)
     assert "Traceback" not in output
-    assert output.splitlines()[-1].startswith('--teacher = "resnet65": one of')
+    assert output.splitlines()[-1].startswith('error: --teacher = "resnet65": one of')
     assert not list(tmp_path.glob("**/nni.sqlite"))
