@@ -114,7 +114,8 @@ def optimum(dataset: str) -> float:
 def verdicts(runs: Runs) -> list[str]:
     """Return a line for each target that was fixed beforehand."""
     lines = [*_speed(runs), *_latency(runs), *_final(runs), *_placebos(runs), *_lanas(runs), *_gate(runs)]
-    return [f"- {'reached' if good else '**NOT reached**'}: {told}" for good, told in lines]
+    told_of = [f"- {'reached' if good else '**NOT reached**'}: {told}" for good, told in lines]
+    return [*told_of, *([] if _complete(runs, "LaNAS") else ["- not run: LaNAS with the prior"])]
 
 
 def _complete(runs: Runs, agent: str, arm: str = "prior") -> list[str]:
@@ -183,6 +184,8 @@ def _placebos(runs: Runs) -> list[tuple[bool, str]]:
 
 def _lanas(runs: Runs) -> list[tuple[bool, str]]:
     told, good = [], True
+    if not _complete(runs, "LaNAS"):
+        return []
     for dataset in _complete(runs, "LaNAS"):
         ours, theirs = (runs.needed("LaNAS", arm, dataset, at=25) for arm in ("prior", "unshaped"))
         bests = [runs.best("LaNAS", arm, dataset)[:, 149] for arm in ("prior", "unshaped")]

@@ -17,6 +17,7 @@ Higher is better, always, as everywhere in ``nni.nas``.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 from collections import Counter, deque
@@ -43,6 +44,7 @@ from nni_strategies.errors import InvalidArgument, NNIStrategiesError, SpaceExha
 from nni_strategies.search.searcher import Prior, Searcher, Trial
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_nni import ModelSpaceView
+from nni_strategies.space.nni_usage import module_of
 from nni_strategies.space.search_space import SearchSpace
 
 _logger = logging.getLogger(__name__)
@@ -113,6 +115,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         self.study: Study | None = None
         self.counts: Counter[str] = Counter()
         self._models: StudyModels | None = None
+        self._module: Any = None
         self._ended: dict[int, str] = {}  # trial -> how NNI ended it; no result yet
         self._n_submitted = 0  # to this experiment, in all its runs
         self._issued: list[int] = []  # parameter ids of this run
@@ -132,7 +135,8 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         return sum(trial.id in self._models and trial.id not in self._ended for trial in self.study.pending)
 
     def look_at(self, model_space: Any) -> None:
-        """See the model space before :meth:`make_searcher` gets the search space made of it; nothing by default."""
+        """See the model space before :meth:`make_searcher` gets the search space made of it: its class says more."""
+        self._module = module_of(model_space)
 
     def make_searcher(self, space: SearchSpace) -> Searcher:
         """Build the algorithm; a subclass that wraps one overrides this."""
@@ -141,7 +145,11 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
     def make_prior(self, space: SearchSpace) -> Prior | None:
         """Return what ``prior=`` stands for in this search space."""
         prior: Any = self._prior
-        made: Prior | None = prior(space) if callable(prior) and not hasattr(prior, "sample_codes") else prior
+        if not callable(prior) or hasattr(prior, "sample_codes"):
+            ready: Prior | None = prior
+            return ready
+        knows = "model_space" in inspect.signature(prior).parameters
+        made: Prior = prior(space, self._module) if knows else prior(space)
         return made
 
     def extra_repr(self) -> str:

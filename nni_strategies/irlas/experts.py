@@ -20,6 +20,7 @@ from nni_strategies.topology.graph import TopologyGraph
 from nni_strategies.topology.graph_json import graph_from_json
 from nni_strategies.topology.nsc_graph import block_graph
 from nni_strategies.topology.operations import ADD, CONCAT, INPUT, OUTPUT
+from nni_strategies.topology.vocabulary import standardized
 
 #: The kinds that stand in for one another, the nearest first.
 STAND_INS: dict[str, tuple[str, ...]] = {
@@ -95,7 +96,18 @@ def load_experts(names: Sequence[str]) -> dict[str, TopologyGraph]:
     InvalidArgument
         A name that is neither a built-in expert nor a file, or a file that holds no block.
     """
-    return {Path(name).stem if name.endswith(".json") else name: _load(name) for name in names}
+    listed = not isinstance(names, str) and all(isinstance(name, str) for name in names) and len(names) > 0
+    if not listed:
+        raise InvalidArgument("experts", names, "a list of at least one name or file")
+    found: dict[str, TopologyGraph] = {}
+    for name in names:
+        own = Path(name).stem if name.endswith(".json") else name
+        if own in found:
+            raise InvalidArgument("experts", list(names), f"experts of different names: {own} is there twice")
+        found[own] = _load(name)
+        if len(found[own].labels) <= 2:
+            raise InvalidArgument("expert", name, "a block with at least one operation")
+    return found
 
 
 def _load(name: str) -> TopologyGraph:
@@ -106,7 +118,7 @@ def _load(name: str) -> TopologyGraph:
     except (OSError, ValueError) as error:
         raise InvalidArgument("expert", name, f"a JSON file that can be read: {error}") from None
     try:
-        return block_graph(document["nsc"]) if "nsc" in document else graph_from_json(document).canonical()
+        return block_graph(document["nsc"]) if "nsc" in document else standardized(graph_from_json(document))
     except (KeyError, TypeError, ValueError) as error:
         allowed = f"a file with the key nsc, or labels and predecessors, that make a block: {error}"
         raise InvalidArgument("expert", name, allowed) from error
@@ -135,7 +147,8 @@ def projected(graph: TopologyGraph, vocabulary: Collection[str]) -> Projected:
     """Translate an expert into the operations of a space.
 
     An operation the space has is kept. Another becomes one of its kind with the nearest kernel, or of a kind that
-    stands in for it (:data:`STAND_INS`) with the same kernel, the nearest failing that.
+    stands in for it (:data:`STAND_INS`) with the same kernel, the nearest failing that. What looks at more than one
+    position stays so where that is possible.
 
     Parameters
     ----------
@@ -164,7 +177,14 @@ def _nearest(label: str, words: Sequence[str]) -> str | None:
     # A kind of its own counts before a stand-in, the same kernel before another, no dilation before some.
     order = [kind, *STAND_INS.get(kind, ())]
     ranked = [
-        (own_kernel != kernel and own_kind != kind, order.index(own_kind), abs(own_kernel - kernel), own_dilation, word)
+        (
+            (own_kernel > 1) != (kernel > 1),
+            own_kernel != kernel and own_kind != kind,
+            order.index(own_kind),
+            abs(own_kernel - kernel),
+            own_dilation,
+            word,
+        )
         for word in words
         for own_kind, own_kernel, own_dilation in [_parts(word)]
         if own_kind in order

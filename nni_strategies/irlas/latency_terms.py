@@ -116,15 +116,15 @@ class Constraint:
     limit
         The longest latency that is.
     worst
-        The value of one that is not.
+        The value of one that is not; None: its own less its magnitude and 1, which is below that of any other.
     """
 
     limit: float
-    worst: float = 0.0
+    worst: float | None = None
 
     def __post_init__(self) -> None:
         _check_positive("limit", self.limit)
-        if not _is_number(self.worst):
+        if self.worst is not None and not _is_number(self.worst):
             raise InvalidArgument("worst", self.worst, "a number")
 
     def is_feasible(self, latency: float) -> bool:
@@ -133,7 +133,9 @@ class Constraint:
 
     def __call__(self, value: float, latency: float) -> float:
         """Return what takes the place of a metric."""
-        return value if self.is_feasible(latency) else min(value, self.worst)
+        if self.is_feasible(latency):
+            return value
+        return value - abs(value) - 1.0 if self.worst is None else min(value, self.worst)
 
 
 TERMS: dict[str, type[Any]] = {"mnas": Mnas, "log": Log, "relu": Relu, "constraint": Constraint}

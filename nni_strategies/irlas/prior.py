@@ -27,7 +27,7 @@ import numpy.typing as npt
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.irlas.experts import load_experts
 from nni_strategies.irlas.scoring import DEFAULT_EXPERTS, ConfigurationScores, blocks_function
-from nni_strategies.irlas.stimuli import Measure, Reduce
+from nni_strategies.irlas.stimuli import Measure, Reduce, check_measure
 from nni_strategies.ranks import average_ranks
 from nni_strategies.search.searcher import Trial
 from nni_strategies.space.parameters import Codes
@@ -60,7 +60,8 @@ def expert_prior(
     topology
         ``module:function`` that returns the blocks of a configuration; None reads them from its labels.
     space
-        Name of the model space's class where labels do not say all, such as ``"DARTS"``.
+        Name of the model space's class where labels do not say all, such as ``"DARTS"``; a strategy of this package
+        knows it by itself.
     measure, reduce
         See :class:`~nni_strategies.irlas.stimuli.Stimuli`.
     beta, gate, threshold
@@ -72,10 +73,12 @@ def expert_prior(
         At once for what can be seen without a search space; the rest when it is known.
     """
     graphs = load_experts(experts)
-    blocks_of = blocks_function(topology, space)
+    blocks_function(topology, space)  # refused now rather than when a search begins
+    check_measure(measure, reduce)
     check_prior(beta, gate, threshold)
 
-    def make(search_space: SearchSpace) -> ExpertPrior:
+    def make(search_space: SearchSpace, model_space: Any = None) -> ExpertPrior:
+        blocks_of = blocks_function(topology, model_space if space is None else space)
         scores = ConfigurationScores(search_space, blocks_of, graphs, measure=measure, reduce=reduce)
         return ExpertPrior(scores, beta=beta, gate=gate, threshold=threshold)
 
@@ -84,11 +87,12 @@ def expert_prior(
 
 def check_prior(beta: float, gate: int, threshold: float) -> None:
     """Refuse hyper-parameters no :class:`ExpertPrior` can have; raises InvalidArgument."""
-    if not 0 <= beta < float("inf"):
+    is_number = isinstance(beta, (int, float)) and not isinstance(beta, bool)
+    if not (is_number and 0 <= beta < float("inf")):
         raise InvalidArgument("beta", beta, "a finite number, 0 or more")
     if isinstance(gate, bool) or not isinstance(gate, int) or gate < 0 or gate in (1, 2):
         raise InvalidArgument("gate", gate, "0, or at least 3 results: fewer have no correlation")
-    if not -1 <= threshold <= 1:
+    if not (isinstance(threshold, (int, float)) and -1 <= threshold <= 1):
         raise InvalidArgument("threshold", threshold, "a correlation, in [-1, 1]")
 
 

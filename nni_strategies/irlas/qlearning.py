@@ -22,13 +22,13 @@ instead of 64; points are never proposed twice.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.irlas.decisions import Action, Decisions, State, StateKind, Step
-from nni_strategies.irlas.prior import CANDIDATES, ExpertPrior
+from nni_strategies.irlas.prior import CANDIDATES
 from nni_strategies.search.searcher import Prior, Searcher, SearcherConfig, Trial
 from nni_strategies.space.parameters import INACTIVE, Codes
 from nni_strategies.space.search_space import Configuration, SearchSpace
@@ -203,20 +203,23 @@ class QLearning(Searcher):
             return self.space.decode(self.prior.sample_codes(rng, 1))[0]
         codes = np.full(self.space.n_codes, INACTIVE)
         steps: list[Step] = []
-        prior = self.prior if isinstance(self.prior, ExpertPrior) and self.prior.guides(rng) else None
+        chooses: Any = self.prior if hasattr(self.prior, "choose") else None
+        prior = chooses if chooses is not None and chooses.guides(rng) else None
+        point: Codes | None = None  # one that agrees with what is decided so far
         for place in range(len(self.decisions)):
             if not self.decisions.is_due(place, codes):
                 continue
-            point = None if rng.random() < epsilon else self._greedy(codes, steps, place, rng)
-            if point is None:
-                point = self._explore(codes, place, prior, rng)
+            chosen = None if rng.random() < epsilon else self._greedy(codes, steps, place, rng)
+            point = chosen if chosen is not None else self._explore(codes, place, prior, point, rng)
             self.decisions.decide(codes, place, point)
             steps.append((place, self.decisions.action(place, point)))
         return self.space.decode(codes[None])[0]
 
-    def _explore(self, codes: Codes, place: int, prior: ExpertPrior | None, rng: np.random.Generator) -> Codes:
-        """Return a completion that the prior chooses, or a uniform one."""
+    def _explore(self, codes: Codes, place: int, prior: Any, known: Codes | None, rng: np.random.Generator) -> Codes:
+        """Return a completion that the prior chooses, or a uniform one; the known one where none other is found."""
         candidates = self.decisions.completions(codes, place, rng, 1 if prior is None else CANDIDATES)
+        if not len(candidates):
+            return self.space.sample_codes(rng, 1)[0] if known is None else known
         chosen: Codes = candidates[0 if prior is None else prior.choose(candidates, rng)]
         return chosen
 

@@ -126,6 +126,16 @@ class Reward:
         """
         sign = 1.0 if self.maximize else -1.0
         quality = sign * value
-        if self.latency_term is not None and latency_ms is not None:
-            quality = self.latency_term(quality, latency_ms)
+        if self.latency_term is not None and latency_ms is not None and latency_ms > 0:
+            quality = self._timed(self.latency_term, quality, latency_ms)
         return sign * (quality + lam * stimuli)
+
+    @staticmethod
+    def _timed(term: LatencyTerm, quality: float, latency_ms: float) -> float:
+        """Return what a term makes of a quality; the quality itself where the term fails, since a search goes on."""
+        try:
+            told = float(term(quality, latency_ms))
+        except Exception as error:  # a term may be somebody else's
+            _logger.warning("the latency term failed for %r and %r ms: %r", quality, latency_ms, error)
+            return quality
+        return told if math.isfinite(told) else quality

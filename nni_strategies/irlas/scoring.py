@@ -28,6 +28,7 @@ BlocksOf = Callable[[Configuration], Sequence[Block]]
 DEFAULT_EXPERTS = ("resnext", "resnet_basic", "densenet")
 
 _MEMBERS = 2000
+_LEAST_READ = 0.25
 _SEED = 0  # of the reference: no part of a search's own seed
 _KEPT = 50_000
 
@@ -125,12 +126,18 @@ class ConfigurationScores:
         problem: Exception | None = None
         for configuration in drawn:
             try:
-                members.append(self._blocks_of(configuration))
+                blocks = tuple(self._blocks_of(configuration))
+                if not blocks or not all(isinstance(block, Block) for block in blocks):
+                    raise TypeError(f"{blocks!r} is no list of blocks")
+                members.append(blocks)
             except Exception as error:  # a topology function may be somebody else's
                 problem = error
-        if not members:
-            allowed = f"one whose topology can be read: {problem!r}" if problem else "one that has members"
+        if len(members) < max(len(drawn) * _LEAST_READ, 1):
+            allowed = f"one whose topology can be read, of a quarter of its members at least: {problem!r}"
             raise InvalidArgument("search_space", list(self.space.labels), allowed)
+        if problem is not None:
+            told = "the topology of %d of %d random members cannot be read, so they are left out: %r"
+            _logger.warning(told, len(drawn) - len(members), len(drawn), problem)
         return members
 
     def similarities(self, codes: Codes) -> npt.NDArray[np.float64]:

@@ -20,7 +20,7 @@ from nni_strategies.irlas.prior import BETA, GATE, THRESHOLD, ExpertPrior, check
 from nni_strategies.irlas.qlearning import QLearning, QLearningConfig
 from nni_strategies.irlas.reward import Reward, Schedule, check_lam, check_schedule, weight
 from nni_strategies.irlas.scoring import DEFAULT_EXPERTS, BlocksOf, ConfigurationScores, blocks_function
-from nni_strategies.irlas.stimuli import Measure, Reduce, check_features
+from nni_strategies.irlas.stimuli import Measure, Reduce, check_features, check_measure
 from nni_strategies.search.metrics import is_plain_number
 from nni_strategies.search.searcher import Prior, SearcherConfig, Trial
 from nni_strategies.space.search_space import Configuration, SearchSpace
@@ -80,6 +80,7 @@ class IRLASConfig(QLearningConfig):
             raise InvalidArgument("mode", self.mode, f"one of {', '.join(MODES)}", MODES)
         if not self.experts or not all(isinstance(name, str) for name in self.experts):
             raise InvalidArgument("experts", list(self.experts), "a list of at least one name or file")
+        check_measure(self.measure, self.reduce)
         check_features(self.features, self.irl)
         check_prior(self.beta, self.gate, self.threshold)
         check_lam(self.lam)
@@ -124,12 +125,16 @@ class IRLASSearcher(QLearning):
     ) -> None:
         super().__init__(space, config, prior=prior)
         config = self.config
+        if prior is not None and config.mode != "prior":
+            raise InvalidArgument("prior", prior, f"absent with mode={config.mode!r}, which explores uniformly")
+        if experts is not None and not experts:
+            raise InvalidArgument("experts", [], "at least one expert")
         self.scores: ConfigurationScores | None = None
         if config.mode == "paper" or (config.mode == "prior" and prior is None):
             self.scores = ConfigurationScores(
                 space,
                 blocks_of or blocks_function(config.topology),
-                experts or load_experts(config.experts),
+                experts if experts is not None else load_experts(config.experts),
                 measure=config.measure,
                 reduce=config.reduce,
                 features=config.features,
@@ -161,4 +166,5 @@ class IRLASSearcher(QLearning):
         lam = self._reward.lam_at(trial.id)
         stimuli = self.scores.score(trial.configuration) if lam and self.scores is not None else 0.0
         latency: Any = trial.metrics.get("latency_ms")
-        return self._reward.of(value, stimuli, lam, float(latency) if is_plain_number(latency) else None)
+        measured = float(latency) if is_plain_number(latency) and latency > 0 else None
+        return self._reward.of(value, stimuli, lam, measured)

@@ -119,7 +119,7 @@ class Stimuli:
         features
             ``wl``, or one of :data:`~nni_strategies.irlas.nsc_features.FEATURES` for the paper's linear reward.
         irl
-            How weights are learned, one of :data:`IRL`.
+            How weights are learned, one of :data:`IRL`; ``kernel`` is of the Jaccard measure, whatever `measure` is.
 
         Raises
         ------
@@ -258,6 +258,14 @@ class Stimuli:
             if isinstance(error, InvalidArgument):
                 raise
             raise InvalidArgument("stimuli", dict(document), f"complete: {error!r}") from error
+
+
+def check_measure(measure: str, reduce: str) -> None:
+    """Refuse an unknown measure or reduction; raises InvalidArgument."""
+    if measure not in MEASURES:
+        raise InvalidArgument("measure", measure, f"one of {', '.join(MEASURES)}", MEASURES)
+    if reduce not in REDUCES:
+        raise InvalidArgument("reduce", reduce, f"one of {', '.join(REDUCES)}", REDUCES)
 
 
 def check_features(features: str, irl: str) -> None:

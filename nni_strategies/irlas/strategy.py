@@ -10,7 +10,6 @@ from nni_strategies.errors import InvalidArgument
 from nni_strategies.irlas.scoring import blocks_function
 from nni_strategies.irlas.searcher import IRLASConfig, IRLASSearcher
 from nni_strategies.search.searcher import Searcher
-from nni_strategies.space.nni_usage import module_of
 from nni_strategies.space.search_space import SearchSpace
 from nni_strategies.topology.graph import TopologyGraph
 
@@ -24,7 +23,7 @@ class IRLAS(StudyStrategy):
     Parameters
     ----------
     expert_blocks
-        Name -> block, in place of ``experts``: canonical graphs, such as
+        Name -> block, in place of ``experts``: canonical graphs, such as the blocks' that
         :func:`~nni_strategies.topology.extract.to_graph` reads of any network.
     """
 
@@ -33,14 +32,10 @@ class IRLAS(StudyStrategy):
 
     def __init__(self, *, expert_blocks: Mapping[str, TopologyGraph] | None = None, **arguments: Any) -> None:
         super().__init__(**arguments)
-        if expert_blocks is not None and not all(isinstance(g, TopologyGraph) for g in expert_blocks.values()):
-            raise InvalidArgument("expert_blocks", sorted(expert_blocks), "a dictionary name -> TopologyGraph")
+        given = expert_blocks.values() if isinstance(expert_blocks, Mapping) else ()
+        if expert_blocks is not None and not (given and all(isinstance(g, TopologyGraph) for g in given)):
+            raise InvalidArgument("expert_blocks", repr(expert_blocks), "a dictionary name -> TopologyGraph")
         self._expert_blocks = expert_blocks
-        self._module: Any = None
-
-    def look_at(self, model_space: Any) -> None:
-        """Keep the module: its class may have a topology registered."""
-        self._module = module_of(model_space)
 
     def make_searcher(self, space: SearchSpace) -> Searcher:
         """Build the agent; its blocks are read as those of the model space's class."""

@@ -70,7 +70,7 @@ class LaNASSearcher(Searcher):
         if self.config.pool is not None:
             codes, configurations = load_pool(self.config.pool, space)
             self.pool = Pool(codes, self.features, configurations)
-        # Fills up candidates: what the results say is not to be overruled by a prior once there are some.
+        # Inside a region: what the results say is not to be overruled by a prior once there are some.
         self._uniform = UniformPrior(space)
         self.relaxed = 0
         self.n_init = self._initial_draws()
@@ -236,7 +236,7 @@ class LaNASSearcher(Searcher):
             starts = self.results.codes[node.members]
             if self.config.training_route == "actual":  # its nodes also hold results from outside their region
                 starts = starts[region.contains(starts)]
-            return draw_inside(region, self.prior, starts, self._seen.fresh, rng)[:1]
+            return draw_inside(region, self._uniform, starts, self._seen.fresh, rng)[:1]
         inside = node.members if len(node.members) > 1 else range(self.results.n)
         parents = self.results.codes[best_members(inside, values, self.config.n_parents)]
         if self._numerical is not None:

@@ -187,7 +187,14 @@ def _gate(trials: _Trials, size: int, threshold: float) -> Gate:
 
 
 def _shaped(trials: _Trials, header: Mapping[str, Any]) -> dict[int, float]:
-    """Return what the algorithm was told: it is written down, or A + lam S of an agent that keeps A alone."""
+    """Return what the algorithm was told: it is written down, or A + lam S of an agent that keeps A alone.
+
+    Nothing of an agent whose lam decays or that has a latency term: what it made of them is not written down.
+    """
+    config = header.get("config", {})
+    if config.get("latency") is not None or config.get("schedule", "constant") != "constant":
+        trials_told = {n: value_of(e.get("metrics", {}), "shaped") for n, e in trials.results.items()}
+        return {n: told for n, told in trials_told.items() if told is not None}
     lam = value_of(header, "lam") or 0.0
     shaped = {}
     for number, event in trials.results.items():

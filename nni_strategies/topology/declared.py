@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import nni_strategies.topology.hub_adapters  # noqa: F401  # registers them
-from nni_strategies.errors import TopologyUnreadable
+from nni_strategies.errors import InvalidArgument, TopologyUnreadable
 from nni_strategies.topology.adapters import adapter_of
 from nni_strategies.topology.cells import cells_of
-from nni_strategies.topology.nsc import configuration_block
+from nni_strategies.topology.nsc import OPERATIONS, configuration_block
+from nni_strategies.topology.nsc import Block as NSCBlock
 from nni_strategies.topology.nsc_graph import parsed_graph
+from nni_strategies.topology.nsc_space import nsc_space
 from nni_strategies.topology.topology import Block, Topology, grouped
 from nni_strategies.topology.vocabulary import standardized
 
@@ -48,8 +50,19 @@ def declared(configuration: Mapping[str, Any], space: Any = None) -> Topology:
 def _by_labels(configuration: Mapping[str, Any], space: Any) -> Iterable[Block]:
     if "op_1" in configuration and "p1_1" in configuration:
         convolutions = getattr(space, "conv", "plain")
-        return [Block("block", parsed_graph(configuration_block(configuration), convolutions), 1)]
+        return [Block("block", parsed_graph(_nsc_block(configuration), convolutions), 1)]
     return [Block(name, standardized(cell), 1) for name, cell in cells_of(configuration).items()]
+
+
+def _nsc_block(configuration: Mapping[str, Any]) -> NSCBlock:
+    try:
+        return configuration_block(configuration)
+    except InvalidArgument as error:  # labels may be drawn one by one: then what they stand for
+        most = sum(label.startswith("op_") for label in configuration)
+        try:
+            return configuration_block(nsc_space(most, tuple(OPERATIONS)).normal_form(configuration))
+        except Exception:
+            raise error from None
 
 
 def _shown(configuration: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ def test_a_name_or_a_dictionary():
     ("given", "match"),
     [("expert", "did you mean 'experts'"), ({"experts": ["resnext"]}, "name of a prior"), (3, "name of a prior"),
      ({"name": "experts", "bta": 1.0}, "did you mean 'beta'"), ({"name": "experts", "beta": -1.0}, "beta"),
-     ({"name": "experts", "beta": "x"}, "prior that can be made")],
+     ({"name": "experts", "beta": "x"}, "a finite number")],
 )  # fmt: skip
 def test_what_cannot_be_is_refused(given, match):
     with pytest.raises(InvalidArgument, match=match):

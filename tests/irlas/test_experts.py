@@ -49,6 +49,22 @@ def test_the_own_kind_is_preferred_with_the_nearest_kernel():
     assert projected(TopologyGraph.chain(["conv7"]), {"conv3", "conv5", "sepconv7"}).replaced == {"conv7": "conv5"}
 
 
+def test_what_looks_around_goes_on_doing_so():
+    assert projected(TopologyGraph.chain(["conv3"]), {"conv1", "sepconv3"}).replaced == {"conv3": "sepconv3"}
+
+
+def test_experts_of_one_name_and_empty_ones_are_refused(tmp_path: Path):
+    with pytest.raises(InvalidArgument, match="twice"):
+        load_experts(["resnet", "resnet"])
+    empty = tmp_path / "empty.json"
+    empty.write_text(json.dumps({"labels": ["input", "output"], "predecessors": [[], [0]]}))
+    with pytest.raises(InvalidArgument, match="at least one operation"):
+        load_experts([str(empty)])
+    for given in ("resnext", [], [1]):
+        with pytest.raises(InvalidArgument, match="a list of at least one"):
+            load_experts(given)  # type: ignore[arg-type]
+
+
 def test_graphs_survive_json():
     graph = expert("densenet")
     assert graph_from_json(json.loads(json.dumps(graph_to_json(graph)))) == graph

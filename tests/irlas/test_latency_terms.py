@@ -27,9 +27,9 @@ from nni_strategies.irlas.reward import Reward
         (Relu(10.0, beta=0.1), 0.9, 20.0, 0.8),
         (Relu(10.0, beta=0.1), 0.9, 5.0, 0.9),
         (Constraint(10.0), 0.9, 10.0, 0.9),
-        (Constraint(10.0), 0.9, 10.1, 0.0),
+        (Constraint(10.0), 0.9, 10.1, -1.0),
         (Constraint(10.0, worst=-1.0), 0.9, 10.1, -1.0),
-        (Constraint(10.0), -0.5, 10.1, -0.5),
+        (Constraint(10.0), -0.5, 10.1, -2.0),  # a loss to be minimised: below any other
     ],
 )
 def test_closed_forms(term: Any, value: float, latency: float, expected: float):

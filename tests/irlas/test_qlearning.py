@@ -10,7 +10,7 @@ import pytest
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.irlas.decisions import Decisions
 from nni_strategies.irlas.qlearning import SCHEDULE, QLearning, QLearningConfig
-from nni_strategies.search.searcher import Trial
+from nni_strategies.search.searcher import Trial, UniformPrior
 from nni_strategies.search.study import Study
 from nni_strategies.search.testing import MakeSearcher, SearcherConformance
 from nni_strategies.search.testing_spaces import SPACES
@@ -142,6 +142,44 @@ def test_the_last_state_sees_its_layer_and_the_one_before():
     assert space.parameters[place].label.split("_")[1] in {*labels, space.parameters[place].label.split("_")[1]}
     full = Decisions(space, 8).state(steps[:-1], place)
     assert len(full) == len(steps) - 1
+
+
+class _Chooser(UniformPrior):
+    asked = 0
+
+    def guides(self, rng):
+        return True
+
+    def choose(self, codes, rng):
+        self.asked += 1
+        return 0
+
+
+def test_any_prior_that_can_choose_is_asked():
+    prior = _Chooser(SPACES["flat"])
+    study = Study(QLearning(SPACES["flat"], QLearningConfig(budget=20), prior=prior), seed=1)
+    for _ in range(20):
+        study.tell(study.ask().id, 0.5)
+    assert prior.asked > 10
+
+
+class _Rare:
+    """One configuration in 256 is valid."""
+
+    def violation(self, configuration):
+        values = list(configuration.values())
+        return None if values[:4] == values[4:] else "the halves are not alike"
+
+    def describe(self):
+        return "halves"
+
+
+def test_where_no_other_completion_is_found_the_agent_goes_on():
+    space = SearchSpace(tuple(Categorical(f"x_{i}", (0, 1, 2, 3)) for i in range(8)), (_Rare(),))
+    study = Study(QLearning(space, QLearningConfig(budget=30)), seed=1)
+    for _ in range(40):
+        study.tell(study.ask().id, 0.5)
+    assert not study.counts["searcher errors"]
 
 
 @pytest.mark.parametrize(

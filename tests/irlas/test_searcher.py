@@ -69,6 +69,21 @@ def test_a_latency_term_is_part_of_the_reward_in_any_mode():
     assert study.searcher._total == pytest.approx(0.5 * (8.0 / 2.0) ** -0.5 + 0.5)
 
 
+def test_a_latency_term_that_fails_leaves_the_metric():
+    config = IRLASConfig(budget=30, mode="none", latency={"term": "log", "target": 2.0})
+    study = Study(IRLASSearcher(CELL, config), seed=3)
+    for latency in (0.0, -1.0):
+        trial = study.ask()
+        study.tell(trial.id, {"default": 0.5, "latency_ms": latency})
+    assert study.searcher._total == 1.0
+    assert not any(study.counts.values())
+
+
+def test_a_prior_beside_another_mode_is_refused():
+    with pytest.raises(InvalidArgument, match="mode='none'"):
+        IRLASSearcher(CELL, IRLASConfig(mode="none"), prior=UniformPrior(CELL))
+
+
 def test_lam_decays_over_the_last_half_of_the_budget():
     searcher = searched(IRLASConfig(budget=4, mode="paper", lam=1.0, schedule="linear"), n=4).searcher
     configurations = [t.configuration for t in searched(IRLASConfig(budget=4, mode="paper", lam=1.0), n=4).trials]

@@ -189,7 +189,7 @@ def test_all_blind_draws_come_from_the_prior(sampler):
     study = Study(LaNASSearcher(WIDE, config, prior=_Corner(WIDE)), seed=0)
     for k in range(80):
         trial = study.ask()
-        if k < 30 or sampler == "uniform":  # rejection keeps to the prior; mutations may leave it
+        if k < 30:  # the initial draws; what comes later is for the results to say
             assert trial.configuration["op_0"] == "b"
         study.tell(trial.id, linear(WIDE)(trial.configuration))
 

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from nni_strategies.errors import TopologyUnreadable
+from nni_strategies.space.from_json import space_from_json
 from nni_strategies.topology import adapters
 from nni_strategies.topology.declared import declared
 from nni_strategies.topology.graph import TopologyGraph
+from nni_strategies.topology.nsc_space import nsc_space
 from nni_strategies.topology.topology import Block, grouped
 
 CELL = {
@@ -184,3 +187,12 @@ def test_declared_extraction_needs_neither_torch_nor_nni(checkout: Path) -> None
     program = "import sys, nni_strategies.topology.extract\nprint([m for m in ('torch', 'nni') if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=checkout, check=False)
     assert ran.stdout.strip() == "[]", ran.stderr
+
+
+def test_flat_draws_of_the_code_are_read_as_the_blocks_they_stand_for():
+    """NNI's flat space draws each label on its own: joined predecessors may be equal, unused labels are there."""
+    space = nsc_space(5)
+    flat = space_from_json(space.nni_search_space())
+    for configuration in flat.decode(flat.sample_codes(np.random.default_rng(0), 100)):
+        (block,) = declared(configuration).blocks
+        assert block.graph == declared(space.normal_form(configuration)).blocks[0].graph
