@@ -190,7 +190,8 @@ def outside() -> str | None:
 def test_no_manager_runs(tmp_path):
     none = [ok("managers", "none runs")]
     assert list(check_managers(tmp_path / ".experiment")) == none
-    (tmp_path / ".experiment").write_text(json.dumps({"old": {"pid": 2**22 + 1, "port": 8080}, "older": {}}))
+    entries = {"old": {"pid": 2**22 + 1, "port": 8080}, "older": {}, "new": {"pid": None}}
+    (tmp_path / ".experiment").write_text(json.dumps(entries))
     assert list(check_managers(tmp_path / ".experiment")) == none
 
 

@@ -110,7 +110,7 @@ def test_a_direction_that_is_missing_ends_it_at_once_with_the_reason(registered:
     registered.mended = False
     registered.create(wrong)
     registered.wait_for("ERROR", deadline=60)
-    assert "optimize_mode = null" in registered.log("nnimanager.log")
+    poll(lambda: "optimize_mode = null" in registered.log("nnimanager.log") or None, 20, "the reason is in the log")
 
 
 def test_validate_finds_a_space_that_says_nothing(registered: Experiment) -> None:

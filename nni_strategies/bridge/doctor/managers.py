@@ -41,7 +41,9 @@ def check_managers(manifest: Path | None = None) -> Iterator[Finding]:
     """
     try:
         experiments = read_manifest(manifest)
-        entries = {name: (int(one["pid"]), int(one["port"])) for name, one in experiments.items() if "pid" in one}
+        # One that is being started has no process yet, or null.
+        started = {name: one for name, one in experiments.items() if one.get("pid") is not None}
+        entries = {name: (int(one["pid"]), int(one["port"])) for name, one in started.items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         path = manifest or experiments_folder() / ".experiment"
         yield Finding("managers", "problem", f"{path} cannot be read: {error!r}", f"move {path} away")
