@@ -127,9 +127,9 @@ def test_every_strategy_is_told_the_sum(
     with Program(tmp_path, python, trials=6, strategy=strategy, options=options) as program:
         program.start()
         result = program.result()
-        # NNI's own strategies ask for the budget before a submitted model counts: now and then there is one too many
-        assert len(result["models"]) == len(program.events("finished"))
-        assert len(result["models"]) in (6, 7)
+        # NNI's own strategies ask for the budget before a submitted model counts: one too many may be listed, untrained
+        assert len([metric for metric, _ in result["models"] if metric is not None]) == 6
+        assert len(program.events("finished")) == 6
         check(result, program, scores, LAM)
 
 
