@@ -95,3 +95,10 @@ def test_a_table_of_a_tiny_run(monkeypatch):
     assert text.count("| QL | prior |") == 3
     assert "QL, evaluations to the unshaped best@100" in text
     assert irlas_benefit_table.plot(rows).startswith("<svg")
+
+
+def test_the_published_table_follows_from_the_published_rows():
+    rows = irlas_benefit.complete(irlas_benefit.stored(irlas_benefit.RESULTS))
+    published = irlas_benefit.RESULTS.with_suffix(".md").read_text().splitlines()
+    assert irlas_benefit_table.table(rows).splitlines()[4:] == published[4:]  # but for the machine
+    assert irlas_benefit.RESULTS.with_suffix(".svg").read_text() == irlas_benefit_table.plot(rows)
