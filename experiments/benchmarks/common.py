@@ -7,12 +7,13 @@ import csv
 import os
 import platform
 from collections.abc import Callable, Collection
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from nni_strategies.errors import nearest_name
 
+PACKAGES = ("numpy", "scipy", "nni", "optuna")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -105,8 +106,15 @@ def band_note(counts: Collection[int]) -> str:
 
 def machine() -> str:
     """Return what the numbers were measured on, in one line."""
-    packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "nni", "optuna"))
+    packages = ", ".join(f"{name} {number}" for name in PACKAGES if (number := _version(name)))
     return f"{_processor()}, {os.cpu_count()} cores; Python {platform.python_version()}, {packages}."
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # a GPU machine need not have the peers
+        return None
 
 
 def _processor() -> str:

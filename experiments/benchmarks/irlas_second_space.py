@@ -101,12 +101,13 @@ def measure(path: Path) -> None:
     meter = LatencyMeter(input_shape=digits_cell.INPUT_SHAPE)
     path = path.with_name(f"{path.stem}_latency.csv")
     path.unlink(missing_ok=True)
+    machine = f"{common.machine()} torch {torch.__version__}"
     for turn in range(TURNS):
         for number, cell in enumerate(cells()):
             torch.manual_seed(0)
             latency = meter.measure(DigitsNet(cell))
             row = {"cell": number, "turn": turn, "latency_ms": latency.median_ms, "iqr_ms": latency.iqr_ms}
-            common.append_row(path, row)
+            common.append_row(path, row | {"machine": machine})
 
 
 # -- the table ------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def table(rows: list[dict[str, str]], measured: list[dict[str, str]]) -> str:
                  f"accuracies {accuracies.min():.3f} to {accuracies.max():.3f}.")  # fmt: skip
     steady = np.median(np.abs(np.subtract(*turns)) / latencies)
     lines.append(f"- Latencies {latencies.min():.2f} to {latencies.max():.2f} ms; both measurements differ by "
-                 f"{100 * steady:.1f} % in the median.")  # fmt: skip
+                 f"{100 * steady:.1f} % in the median. Measured on {measured[0]['machine']}.")  # fmt: skip
     lines += ["", *_search_lines(cell_list, accuracies, latencies, z)]
     return "\n".join(lines) + "\n"
 

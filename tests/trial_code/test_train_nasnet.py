@@ -40,7 +40,7 @@ def arguments(tmp_path):
     np.savez(tmp_path / "data.npz", x_train=x[:32], y_train=y[:32], x_test=x[32:], y_test=y[32:])
     (tmp_path / "arch.json").write_text(json.dumps({"configuration": architecture()}))
     small = ["--preset", "retrain", "--cells", "3", "--width", "4", "--batch-size", "8", "--max-steps", "2"]
-    small += ["--ema", "0.9", "--drop-path", "0.3"]
+    small += ["--ema", "0.9", "--drop-path", "0.3", "--device", "cpu"]
     return ["--data", f"npz:{tmp_path / 'data.npz'}", "--arch", str(tmp_path / "arch.json"), *small]
 
 

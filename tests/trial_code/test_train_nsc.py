@@ -23,7 +23,7 @@ TINY = ["--N", "1", "1", "--widths", "4", "8", "--max-steps", "2", "--batch-size
 
 @pytest.fixture
 def data(tmp_path: Path) -> list[str]:
-    return ["--data", f"npz:{saved_images(tmp_path / 'small.npz')}"]
+    return ["--data", f"npz:{saved_images(tmp_path / 'small.npz')}", "--device", "cpu"]
 
 
 def rates(given) -> dict[int, float]:
