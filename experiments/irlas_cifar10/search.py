@@ -21,7 +21,7 @@ from nni_strategies import IRLAS
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.irlas.experts import load_experts
 from nni_strategies.irlas.scoring import DEFAULT_EXPERTS
-from nni_strategies.irlas.searcher import MODES
+from nni_strategies.irlas.searcher import IRLASConfig
 from search_spaces.nsc_block_nas import NSCBlockSpace
 from trial_code import search_program, train_nasnet, train_nsc
 from trial_code.command_line import bad_input_ends
@@ -37,7 +37,8 @@ def read_options(words: list[str]) -> tuple[argparse.Namespace, list[str]]:
     p.add_argument("--data", help="KIND:PATH; default: the JPEG copy in the data folder")
     p.add_argument("--T", type=int, default=10, help="most operations of a block; default %(default)s")
     p.add_argument("--experts", nargs="+", default=DEFAULT_EXPERTS, help="names or JSON files; default %(default)s")
-    p.add_argument("--mode", choices=MODES, default="prior", help="what the experts shape; default %(default)s")
+    modes = IRLASConfig.modes
+    p.add_argument("--mode", choices=modes, default="prior", help="what the experts shape; default %(default)s")
     p.add_argument("--small", action="store_true", help="tiny networks, ten steps, eight trials, no GPU")
     given, rest = search_program.parsed(p, words, {"T": 1}, small=SMALL_SEARCH)
     search_program.check_gpus(given)

@@ -28,6 +28,7 @@ from nni.experiment import RunMode
 from nni.nas.experiment import NasExperiment as NNINasExperiment
 from nni.nas.experiment.config import SimplifiedModelFormatConfig
 from nni.nas.strategy.base import Strategy
+from nni.nas.strategy.middleware import Chain
 from nni.nas.utils.serializer import get_default_serializer
 
 from nni_strategies.bridge.access import WebUIAddress, access_for
@@ -126,11 +127,18 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
             unset = value is None or value is dataclasses.MISSING  # NNI has its own words and defaults for that
             if not unset and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise InvalidArgument(f"config.{name}", value, "a positive integer")
-        if isinstance(self.strategy, StudyStrategy):
+        if (study_strategy := self._study_strategy()) is not None:
             space = space_from_model_space(self.model_space)
-            self.strategy.look_at(self.model_space)
-            self.strategy.make_searcher(space)
+            study_strategy.look_at(self.model_space)
+            study_strategy.make_searcher(space)
             space.sample_codes(np.random.default_rng(0), 1)  # constraints that nothing satisfies are found here
+
+    def _study_strategy(self) -> StudyStrategy | None:
+        """Return the strategy that proposes, where it is one of ours: middlewares may be chained to it."""
+        strategy = self.strategy
+        while isinstance(strategy, Chain):
+            strategy = strategy[0]
+        return strategy if isinstance(strategy, StudyStrategy) else None
 
     def has_checkpoint(self) -> bool:
         """Whether there is an experiment to resume, from its own folder."""
@@ -200,8 +208,8 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
         self.mended = True
 
     def _start_engine_and_strategy(self) -> None:
-        if isinstance(self.strategy, StudyStrategy):
-            self.strategy.keep_in(self.folder / "checkpoint" / "journal.jsonl")
+        if (study_strategy := self._study_strategy()) is not None:
+            study_strategy.keep_in(self.folder / "checkpoint" / "journal.jsonl")
         super()._start_engine_and_strategy()
 
     def executable_model_factory(self, config: Any) -> Any:
@@ -244,16 +252,16 @@ class NasExperiment(NNINasExperiment):  # type: ignore[misc]  # NNI has no types
         except Exception as error:  # whatever a connection raises
             _logger.error("the NNI manager is gone (%s); run_or_resume() with id=%r goes on", error, self.id)
             return False
-        if not isinstance(self.strategy, StudyStrategy):
+        if (study_strategy := self._study_strategy()) is None:
             return True
         deadline = time.monotonic() + _LAST_RESULTS
-        while self.strategy.in_flight and time.monotonic() < deadline:
+        while study_strategy.in_flight and time.monotonic() < deadline:
             time.sleep(_POLL)
-        self.strategy.settle()
-        return self.strategy.problem is None
+        study_strategy.settle()
+        return study_strategy.problem is None
 
     def stop(self) -> None:
         """Stop the experiment; trials that are cut off are run again by a resume."""
-        if isinstance(self.strategy, StudyStrategy):
-            self.strategy.close()
+        if (study_strategy := self._study_strategy()) is not None:
+            study_strategy.close()
         super().stop()

@@ -7,6 +7,7 @@ process, or the training-service engine, which has an NNI manager (its ``nodejs_
 from __future__ import annotations
 
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,19 @@ def innermost(engine: Any) -> Any:
     while isinstance(engine, Middleware):
         engine = engine.engine
     return engine
+
+
+def shape_recovered(engine: Any, configuration: Mapping[str, Any], metric: Any) -> Any:
+    """Return what middlewares make of a result that came while no strategy was there to be told.
+
+    A middleware that changes metrics has a method ``shape_recovered(configuration, metric)``; the innermost is asked
+    first, as the result would have passed it.
+    """
+    if not isinstance(engine, Middleware):
+        return metric
+    metric = shape_recovered(engine.engine, configuration, metric)
+    shapes = getattr(engine, "shape_recovered", None)
+    return metric if shapes is None else shapes(configuration, metric)
 
 
 def experiment_of(engine: Any) -> Any:

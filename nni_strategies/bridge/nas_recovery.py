@@ -5,6 +5,7 @@ NNI records a whole model for each trial; what identifies it is its ``sample``. 
 
 from __future__ import annotations
 
+import functools
 import logging
 import sqlite3
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from nni_strategies.bridge.nas_engine import shape_recovered
 from nni_strategies.bridge.nni_record import Job, Record, read_record
 from nni_strategies.bridge.recovery import Recovery, recover
 from nni_strategies.search.study import Study
@@ -21,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 
 def recover_experiment(
-    study: Study, view: ModelSpaceView, experiment: Any, *, say: bool = True
+    study: Study, view: ModelSpaceView, experiment: Any, engine: Any = None, *, say: bool = True
 ) -> tuple[Recovery, dict[int, int]]:
     """Tell the study what NNI's database knows and the journal does not.
 
@@ -29,6 +31,8 @@ def recover_experiment(
     ----------
     experiment
         The resumed ``NasExperiment``, its manager already running.
+    engine
+        The strategy's: middlewares that change metrics change those of the database too.
     say
         Whether to log what was found.
 
@@ -43,7 +47,7 @@ def recover_experiment(
     except (sqlite3.Error, OSError) as error:
         _logger.warning("%s cannot be read (%s): the journal alone is resumed", database, error)
         return Recovery(reissue=tuple(trial.id for trial in study.pending)), {}
-    recovery = recover(study, record)
+    recovery = recover(study, record, received=functools.partial(shape_recovered, engine))
     adopted = {}
     for job_id, trial_id in recovery.rerun.items():
         parameter_id = record.jobs[job_id].parameter_id

@@ -14,7 +14,7 @@ several proposals: then the trial's own record decides where it has that id, els
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,7 +51,13 @@ class Recovery:
         return {job: trial for job, trial in self.rerun.items() if trial is not None and study.trials[trial].pending}
 
 
-def recover(study: Study, record: Record, *, since: float = 0.0) -> Recovery:
+def recover(
+    study: Study,
+    record: Record,
+    *,
+    since: float = 0.0,
+    received: Callable[[Mapping[str, Any], Any], Any] = lambda _, metric: metric,
+) -> Recovery:
     """Bring a study that was replayed from its journal to what NNI's database knows.
 
     Parameters
@@ -63,6 +69,8 @@ def recover(study: Study, record: Record, *, since: float = 0.0) -> Recovery:
     since
         When this manager started. It runs again what it took up itself; what an earlier one took up and never came
         to start, NNI forgets.
+    received
+        From a configuration and the metric that its trial reported to what the study is told.
     """
     owners = _Owners(study, record)
     known = len(study.finished)
@@ -72,9 +80,10 @@ def recover(study: Study, record: Record, *, since: float = 0.0) -> Recovery:
         trial = owners.of(final)
         if trial is not None:
             if study.trials[trial].value is None:
-                study.tell(trial, final.metric)
+                study.tell(trial, received(study.trials[trial].configuration, final.metric))
         elif (parameters := owners.recorded(final.parameter_id)) is not None:
-            study.import_result(study.space.flatten(parameters), final.metric)
+            configuration = study.space.flatten(parameters)
+            study.import_result(configuration, received(configuration, final.metric))
     rerun: dict[str, int | None] = {}
     for job in record.jobs.values():
         trial = owners.of_job(job)

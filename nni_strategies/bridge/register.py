@@ -19,6 +19,7 @@ ALGORITHMS: Mapping[str, str] = MappingProxyType(
         "IRLAS": "nni_strategies.irlas.tuner.IRLASTuner",
         "LaNAS": "nni_strategies.lanas.tuner.LaNASTuner",
         "MirrorStimuli": "nni_strategies.irlas.shaped_tuner.MirrorStimuliTuner",
+        "NAT": "nni_strategies.nat.tuner.NATTuner",
         "TeacherGuided": "nni_strategies.rsa.assessor.TeacherGuidedAssessor",
     }
 )

@@ -261,7 +261,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         experiment = nas_engine.experiment_of(self.engine)
         if experiment is None or not study.trials:
             return [trial.id for trial in study.pending]
-        recovery, adopted = recover_experiment(study, models.view, experiment)
+        recovery, adopted = recover_experiment(study, models.view, experiment, self.engine)
         for parameter_id, trial_id in adopted.items():
             model = self._build(study, models, study.trials[trial_id])
             if model is not None:
@@ -270,7 +270,7 @@ class StudyStrategy(Strategy):  # type: ignore[misc]  # NNI has no types
         nas_engine.occupy(self.engine, len(recovery.rerun))
         stop_needless(nas_engine.rest_of(experiment), recovery.needless)
         # A trial that was run again may have ended before its model was adopted.
-        recovery, _ = recover_experiment(study, models.view, experiment, say=False)
+        recovery, _ = recover_experiment(study, models.view, experiment, self.engine, say=False)
         self._n_submitted = len(recovery.jobs)
         return list(recovery.reissue)
 

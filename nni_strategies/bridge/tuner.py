@@ -3,33 +3,29 @@
 Thin by design: it maps NNI's parameter ids to the study's trials, deals with the metric's direction, decides where
 the journal lives, and ends the experiment when the space is exhausted or nothing works. The rules NNI 3.0 forces:
 
-* A tuner that raises leaves its experiment hanging for ever, so under NNI nothing is raised: what cannot go on is
-  reported through the dispatcher, and the experiment's status becomes ``ERROR`` with the reason.
+* A tuner that raises leaves its experiment hanging for ever (:mod:`.guarded_tuner`).
 * ``trial_end`` and the final result come on two threads in either order. An end without a result is settled when
   NNI next asks for parameters: by then every result that was sent before has been received.
 * On resume NNI asks for as many new trials as its concurrency, on top of those it runs again by itself. That many
   requests are left unanswered, so that a proposal is made when a place is free and the results are known.
 
-Without an NNI manager (benchmarks, users' tests) the journal is in memory and bad input raises.
+Without an NNI manager the journal is in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import logging
 import sqlite3
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import nni
-from nni.tuner import Tuner
 
 from nni_strategies.bridge.class_args import ClassArgs, read_class_args
-from nni_strategies.bridge.dispatcher import Dispatcher, speak_on_stderr, watch_parent
+from nni_strategies.bridge.dispatcher import Dispatcher
 from nni_strategies.bridge.exhaustion import end_experiment, restore_search_space
+from nni_strategies.bridge.guarded_tuner import GuardedTuner, never_raises, reporter
 from nni_strategies.bridge.named_prior import MakePrior, named_prior
 from nni_strategies.bridge.nni_record import read_record, stopped
 from nni_strategies.bridge.open_study import count_runs, open_study
@@ -51,26 +47,8 @@ MIXED_PAIRS = (
     "`nni_strategies launch --config CONFIG`, or set trialConcurrency to 1."
 )
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
 
-
-def _never_raises(method: _Method) -> _Method:
-    """Log the first of a method's failures, count all, raise none: NNI would hang."""
-
-    @functools.wraps(method)
-    def guarded(self: StudyTuner, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(self, *args, **kwargs)
-        except Exception as error:
-            self.counts[method.__name__] += 1
-            if self.counts[method.__name__] == 1:
-                _logger.exception("%s failed (%r); the search goes on", method.__name__, error)
-            return None
-
-    return guarded  # type: ignore[return-value]  # the same signature, which wraps() does not tell
-
-
-class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
+class StudyTuner(GuardedTuner):
     """Base of this package's tuners: a subclass names its searcher.
 
     Parameters
@@ -95,28 +73,25 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     def __init__(
         self, optimize_mode: str = "maximize", seed: int | None = None, prior: Any = None, **class_args: Any
     ) -> None:
-        super().__init__()
         self.study: Study | None = None
-        self.counts: Counter[str] = Counter()
-        self._dispatcher = Dispatcher.current()
-        self._refusal: NNIStrategiesError | None = None
+        super().__init__()
         self._args: ClassArgs | None = None
         self._make_prior: MakePrior | None = None
         self._trials: dict[int, int] = {}  # NNI's parameter id -> the study's trial, of this run
         self._ended: dict[int, tuple[int, bool]] = {}  # trial -> its parameter id, and success; no result yet
-        self._lock = threading.RLock()
         self._recovery = Recovery()
         self._reissue: list[int] = []
         self._withhold = 0
         self._run = 0
         self._search_space: Any = None
         self._warned = False
-        if self._dispatcher is not None:
-            speak_on_stderr()
-            watch_parent(self._let_go)
         with self._refusing():
-            self._args = read_class_args(self.searcher_class.Config, optimize_mode, seed, class_args)
+            self._args = self.read_args(optimize_mode, seed, class_args)
             self._make_prior = named_prior(prior)
+
+    def read_args(self, optimize_mode: Any, seed: Any, class_args: Mapping[str, Any]) -> ClassArgs:
+        """Check the class arguments; a subclass that takes more than a configuration holds overrides this."""
+        return read_class_args(self.searcher_class.Config, optimize_mode, seed, class_args)
 
     def make_searcher(self, space: SearchSpace) -> Searcher:
         """Build the algorithm; a subclass that wraps one overrides this."""
@@ -186,7 +161,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
     def generate_multiple_parameters(self, parameter_id_list: list[int], **kwargs: Any) -> list[Any]:
         """Propose the parameters of several trials; fewer when there is a reason, never an exception under NNI."""
-        report = getattr(getattr(kwargs.get("st_callback"), "__self__", None), "report_error", None)
+        report = reporter(kwargs)
         issued: list[Any] = []
         with self._lock:
             withheld = min(self._withhold, len(parameter_id_list))
@@ -202,7 +177,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
                 except Exception as error:
                     if report is None:
                         raise
-                    self._give_up(error, report)
+                    self._give_up(error, report, self._last_words(error))
                     break
         return issued
 
@@ -239,18 +214,15 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
                 return trial
         return study.ask()
 
-    def _give_up(self, error: Exception, report: Callable[[str], None]) -> None:
-        """End the experiment with status ERROR and a reason, where the user looks."""
-        message = str(error) if isinstance(error, NNIStrategiesError) else repr(error)
+    def _last_words(self, error: Exception) -> str:
+        """Return what the trials that failed said, where they are why the search ends."""
         if isinstance(error, TooManyFailures) and self._dispatcher is not None:
-            message += last_words(self._dispatcher.folder)
-        text = f"{type(self).__name__} cannot go on: {message}"
-        _logger.error(text, exc_info=not isinstance(error, NNIStrategiesError))
-        report(text)
+            return last_words(self._dispatcher.folder)
+        return ""
 
     # -- results ----------------------------------------------------------------------------------
 
-    @_never_raises
+    @never_raises
     def receive_trial_result(self, parameter_id: int, parameters: Any, value: Any, **kwargs: Any) -> None:
         """Take a trial's final result, in any form; late, repeated and unknown ones do no harm."""
         with self._lock:
@@ -261,7 +233,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             self._ended.pop(trial, None)
             self.study.tell(trial, value)
 
-    @_never_raises
+    @never_raises
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
         """Note that a trial ended; without a result it is a failure as soon as none can come any more."""
         with self._lock:
@@ -294,7 +266,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
         except (sqlite3.Error, OSError):  # then they count as failures
             return set()
 
-    @_never_raises
+    @never_raises
     def import_data(self, data: list[Mapping[str, Any]]) -> None:
         """Take results from elsewhere: a warm start, or a trial that NNI ran again after a resume.
 
@@ -307,7 +279,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             for entry in data:
                 self._import(self.study, entry)
 
-    @_never_raises
+    @never_raises
     def _import(self, study: Study, entry: Any) -> None:
         parameters = entry.get("parameter") if isinstance(entry, Mapping) else None
         if not isinstance(parameters, Mapping):
@@ -328,7 +300,7 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     def save_checkpoint(self) -> None:
         """Do nothing: every event is in the journal before anyone acts on it."""
 
-    @_never_raises
+    @never_raises
     def _on_exit(self) -> None:
         with self._lock:
             if self.study is not None:
@@ -338,19 +310,6 @@ class StudyTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     def _let_go(self) -> None:
         if self.study is not None:
             self.study.journal.close()
-
-    @contextlib.contextmanager
-    def _refusing(self) -> Iterator[None]:
-        """Under NNI, keep what was refused until it can be reported; elsewhere let it through."""
-        try:
-            yield
-        except Exception as error:
-            if self._dispatcher is None:
-                raise
-            if not isinstance(error, NNIStrategiesError):
-                _logger.exception("%s cannot start", type(self).__name__)
-                error = NNIStrategiesError(repr(error))
-            self._refusal = error
 
     def _warn_of_mixed_pairs(self) -> None:
         if self._warned or self._dispatcher is None or not self._dispatcher.mixes_pairs:

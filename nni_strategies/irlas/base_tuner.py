@@ -23,12 +23,12 @@ from nni_strategies.bridge.tuner_class import (
     unknown_arguments,
 )
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.irlas.given_experts import Experts
 from nni_strategies.irlas.prior import ExpertPrior
 from nni_strategies.irlas.scoring import BlocksOf, ConfigurationScores
 from nni_strategies.irlas.shaping_config import ShapingConfig
 from nni_strategies.search.searcher import Searcher
 from nni_strategies.space.search_space import SearchSpace
-from nni_strategies.topology.graph import TopologyGraph
 
 #: NNI's tuners whose ``import_data`` does nothing, or nothing once an experiment runs.
 IGNORE_IMPORTS = ("EvolutionTuner", "PBTTuner")
@@ -84,9 +84,7 @@ def make_base(name: Any, base_args: Any, optimize_mode: Any, seed: int | None) -
         raise InvalidArgument("base_args", given, f"arguments {name} can be built with: {error!r}") from error
 
 
-def give_prior(
-    base: StudyTuner, config: ShapingConfig, blocks_of: BlocksOf, experts: Mapping[str, TopologyGraph]
-) -> None:
+def give_prior(base: StudyTuner, config: ShapingConfig, blocks_of: BlocksOf, experts: Experts) -> None:
     """Let one of this package's tuners make its blind draws from the expert prior.
 
     Raises

@@ -2,12 +2,14 @@
 
 Each parameter is one decision. Its action is the parameter's code: the index of a categorical's value, a subset as a
 whole, the quantile bin of a number. What a condition switches off is no decision. Undecided parameters are drawn as
-completions of what is decided so far, so that constraints and legality masks hold for every step.
+completions of what is decided so far, so that constraints and legality masks hold for every step. Where there are
+constraints, which actions are legal is seen from completions too.
 """
 
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from typing import Literal
 
 import numpy as np
@@ -20,8 +22,13 @@ Step = tuple[int, Action]  # the place of a parameter, and the action taken ther
 State = tuple[Step, ...]
 StateKind = Literal["prefix", "last"]
 
-_TRIES = 64  # where constraints may refuse what is drawn
 _ROUNDS = 4
+_BATCH = 32  # draws where constraints may refuse some, then twice as many, up to ...
+_LARGEST_BATCH = 1024
+_ENOUGH = 256  # ... so many, or four for each that is wanted, if any was found, or
+_MOST = 4096
+_SEEN = 128  # completions that legal actions are counted among
+_KEPT = 20_000
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 
 
@@ -55,22 +62,17 @@ class Decisions:
             bins if numerical else float("inf") if size is None else size
             for numerical, size in zip(self._numerical, sizes, strict=True)
         ]
-        self._parents: list[tuple[int, frozenset[float]] | None] = []
-        for parameter in space.parameters:
-            condition = parameter.condition
-            if condition is None:
-                self._parents.append(None)
-            else:
-                parent = space[condition.label]
-                wanted = frozenset(parent.encode(value)[0] for value in condition.values)
-                self._parents.append((space.columns[condition.label].start, wanted))
+        self._legal: OrderedDict[tuple[int, bytes], int] = OrderedDict()
+        self._parents: dict[str, tuple[int, frozenset[float]]] = {
+            label: (source, frozenset(wanted.tolist())) for label, source, wanted in space.switches
+        }
 
     def __len__(self) -> int:
         return len(self._columns)
 
     def is_due(self, place: int, codes: Codes) -> bool:
         """Whether the parameter at a place exists, given the codes ``[n_codes]`` decided before it."""
-        parent = self._parents[place]
+        parent = self._parents.get(self.space.parameters[place].label)
         return parent is None or float(codes[parent[0]]) in parent[1]
 
     def action(self, place: int, codes: Codes) -> Action:
@@ -97,6 +99,11 @@ class Decisions:
         """Take over into `codes` what a point, ``[n_codes]``, has at a place."""
         codes[self._columns[place]] = point[self._columns[place]]
 
+    def agree(self, point: Codes, codes: Codes, place: int) -> bool:
+        """Whether a point, ``[n_codes]``, has what is decided in `codes` before a place."""
+        start = self._columns[place].start
+        return np.array_equal(point[:start], codes[:start])
+
     def completions(
         self, decided: Codes, place: int, rng: np.random.Generator, n: int = 1, action: Action | None = None
     ) -> Codes:
@@ -114,23 +121,55 @@ class Decisions:
         Returns
         -------
         Codes
-            At most `n` points ``[n, n_codes]``; none where a few hundred draws found none.
+            At most `n` points ``[n, n_codes]``; none where a few thousand draws found none.
         """
-        start = known = self._columns[place].start
-        if action is not None:
-            known = self._columns[place].stop
-        count = max(n, _TRIES) if self.space.constraints else n
+        if self.space.constraints:
+            return self._valid_completions(decided, place, rng, n, action)
         for _ in range(_ROUNDS):
-            codes = self.space.sample_codes(rng, count)
-            codes[:, :start] = decided[:start]
-            if action is not None:
-                codes[:, self._columns[place]] = self._codes_of(place, action, rng, len(codes))
-            wanted = codes[:, :known].copy()
-            codes = self.space.repair(codes, rng)
-            codes = self.space.only_valid(codes[np.all(codes[:, :known] == wanted, axis=1)])
+            codes = self._completed(self.space.sample_codes(rng, n), decided, place, rng, action)
             if len(codes):
                 break
         return codes[:n]
+
+    def _valid_completions(
+        self, decided: Codes, place: int, rng: np.random.Generator, n: int, action: Action | None
+    ) -> Codes:
+        found: list[Codes] = []
+        n_found, drawn, batch = 0, 0, max(n, _BATCH)
+        while n_found < n and drawn < (max(_ENOUGH, 4 * n) if n_found else _MOST):
+            codes = self._completed(self.space.loose_codes(rng, batch), decided, place, rng, action)
+            found.append(self.space.only_valid(codes))
+            n_found, drawn = n_found + len(found[-1]), drawn + batch
+            batch = min(2 * batch, max(n, _LARGEST_BATCH))
+        return np.vstack(found)[:n]
+
+    def _completed(
+        self, codes: Codes, decided: Codes, place: int, rng: np.random.Generator, action: Action | None
+    ) -> Codes:
+        """Return drawn codes with what is decided put in, but for those whose conditions then change that."""
+        columns = self._columns[place]
+        known = columns.start if action is None else columns.stop
+        codes[:, : columns.start] = decided[: columns.start]
+        if action is not None:
+            codes[:, columns] = self._codes_of(place, action, rng, len(codes))
+        wanted = codes[:, :known].copy()
+        codes = self.space.repair(codes, rng)
+        return codes[np.all(codes[:, :known] == wanted, axis=1)]
+
+    def count_actions(self, place: int, codes: Codes) -> float:
+        """Return how many actions there are at a place, given the codes ``[n_codes]`` decided before it.
+
+        Where there are constraints those that some of 128 completions take: rare ones may be missed.
+        """
+        if not self.space.constraints:
+            return self.n_actions[place]
+        key = place, codes[: self._columns[place].start].tobytes()
+        if key not in self._legal:
+            seen = self.completions(codes, place, np.random.default_rng(_SEEN), _SEEN)
+            self._legal[key] = len({self.action(place, point) for point in seen})
+            if len(self._legal) > _KEPT:
+                self._legal.popitem(last=False)
+        return self._legal[key]
 
     def _codes_of(self, place: int, action: Action, rng: np.random.Generator, n: int) -> Codes:
         if not self._numerical[place]:

@@ -96,9 +96,7 @@ def load_experts(names: Sequence[str]) -> dict[str, TopologyGraph]:
     InvalidArgument
         A name that is neither a built-in expert nor a file, or a file that holds no block.
     """
-    listed = not isinstance(names, str) and all(isinstance(name, str) for name in names) and len(names) > 0
-    if not listed:
-        raise InvalidArgument("experts", names, "a list of at least one name or file")
+    check_names(names)
     found: dict[str, TopologyGraph] = {}
     for name in names:
         own = Path(name).stem if name.endswith(".json") else name
@@ -108,6 +106,12 @@ def load_experts(names: Sequence[str]) -> dict[str, TopologyGraph]:
         if len(found[own].labels) <= 2:
             raise InvalidArgument("expert", name, "a block with at least one operation")
     return found
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse what is no list of experts; raises InvalidArgument."""
+    if isinstance(names, str) or not names or not all(isinstance(name, str) for name in names):
+        raise InvalidArgument("experts", names, "a list of at least one name or file")
 
 
 def _load(name: str) -> TopologyGraph:

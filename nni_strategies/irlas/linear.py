@@ -116,5 +116,10 @@ def _convolutions(graphs: Sequence[TopologyGraph]) -> str:
 def from_json(document: Mapping[str, Any]) -> LinearSimilarity:
     """Read what :meth:`LinearSimilarity.to_json` wrote; raises whatever a damaged document gives rise to."""
     reports = {name: IRLReport.from_json(entry) for name, entry in document["reports"].items()}
+    for name, report in reports.items():
+        wanted, there = NSCFeatures(report.features, report.gamma).size, len(report.weights)
+        if there != wanted:
+            allowed = f"{wanted} weights, one for each of {report.features}"
+            raise InvalidArgument(f"reports[{name!r}].weights", f"{there} weights", allowed)
     return LinearSimilarity(reports, str(document["conv"]))
 

@@ -39,16 +39,15 @@ from nni_strategies.bridge.class_args import read_class_args
 from nni_strategies.bridge.open_study import open_journal
 from nni_strategies.bridge.strategy import StudyStrategy
 from nni_strategies.errors import InvalidArgument, refuse_unknown
-from nni_strategies.irlas.experts import load_experts
+from nni_strategies.irlas.given_experts import names_of, read_experts
 from nni_strategies.irlas.guided_space import GuidedDraws
-from nni_strategies.irlas.latency_terms import LatencyTerm
-from nni_strategies.irlas.scoring import blocks_function
+from nni_strategies.irlas.latency_terms import LatencyTerm, profiled
+from nni_strategies.irlas.scoring import DEFAULT_EXPERTS, blocks_function
 from nni_strategies.irlas.shaper import ShapedTrial, Shaper
 from nni_strategies.irlas.shaping_config import ShapingConfig
 from nni_strategies.search.journal import Journal
 from nni_strategies.space.from_nni import ModelSpaceView
 from nni_strategies.space.nni_usage import module_of
-from nni_strategies.topology.graph import TopologyGraph
 
 _logger = logging.getLogger(__name__)
 
@@ -63,18 +62,20 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
 
     Parameters
     ----------
-    expert_blocks
-        Name -> block, in place of ``experts``: canonical graphs, such as
-        :func:`~nni_strategies.topology.extract.to_graph` reads of any network.
+    experts
+        Names of built-in experts, files, graphs, networks, stimuli: see :func:`~.given_experts.read_experts`.
     latency
         As in :class:`~.shaping_config.ShapingConfig`, or a function (value, latency_ms) -> value itself.
+    profiler
+        A profiler of NNI, or a function of a sample: what it gives counts as ``latency_ms`` of trials that report none.
+        For paper mode with a latency term, in the units of its target.
     min_score
         Models of lower S are not trained: they end as invalid.
     journal
         File to keep everything in. When None: beside the checkpoint of an experiment that has a manager, else in
         memory.
     **options
-        The fields of :class:`~.shaping_config.ShapingConfig`: ``mode``, ``experts``, ``lam``, …
+        The fields of :class:`~.shaping_config.ShapingConfig`: ``mode``, ``lam``, …
 
     Attributes
     ----------
@@ -91,8 +92,9 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
     def __init__(
         self,
         *,
-        expert_blocks: Mapping[str, TopologyGraph] | None = None,
+        experts: Any = DEFAULT_EXPERTS,
         latency: LatencyTerm | Mapping[str, Any] | str | None = None,
+        profiler: Any = None,
         min_score: float | None = None,
         journal: Path | str | None = None,
         **options: Any,
@@ -101,17 +103,21 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         if "optimize_mode" in options:
             allowed = "absent: nni.nas maximizes always; report the negated metric to minimize"
             raise InvalidArgument("optimize_mode", options["optimize_mode"], allowed)
-        names = ["expert_blocks", "min_score", "journal", *(f.name for f in fields(ShapingConfig))]
+        names = ["profiler", "min_score", "journal", *(f.name for f in fields(ShapingConfig))]
         refuse_unknown("MirrorStimuli", options, names, "arguments")
         if not callable(latency):
             options["latency"] = latency
+        self._experts = read_experts(experts)
+        options["experts"] = names_of(experts, self._experts)
         self.config = cast("ShapingConfig", read_class_args(ShapingConfig, class_args=options).config)
-        self._experts = load_experts(self.config.experts) if expert_blocks is None else dict(expert_blocks)
         if callable(latency) and self.config.mode == "prior":
             raise InvalidArgument("latency", latency, "absent: it is for mode='paper', prior changes no metric")
         if min_score is not None and not -1 <= min_score <= 1:
             raise InvalidArgument("min_score", min_score, "in [-1, 1], or None")
         self._latency_term = latency if callable(latency) else self.config.latency_term()
+        if profiler is not None and self._latency_term is None:
+            raise InvalidArgument("profiler", repr(profiler), "beside latency=, the term it is for")
+        self._predicts = profiler if profiler is None or callable(profiler) else profiled(profiler)
         self._min_score, self._path = min_score, journal
         self.shaper: Shaper | None = None
         self._view: ModelSpaceView | None = None
@@ -119,7 +125,7 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         self._models: list[Any] = []  # all that were submitted, kept alive
         self._trials: dict[int, int] = {}  # id of a model -> trial
         self._running: set[int] = set()
-        self._rejected_in_a_row = 0
+        self._rejected_in_a_row = self._unpredicted = 0
         self._done = False
 
     def extra_repr(self) -> str:
@@ -258,11 +264,25 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
 
     def _propose(self, model: Any, source: str | None = None) -> int:
         shaper, view = self._opened()
-        number = shaper.propose(view.configuration(model.sample), source=source)
+        configuration = view.configuration(model.sample)
+        number = shaper.unfinished(configuration, set(self._trials.values()))  # of an earlier run
+        if number is None:
+            number = shaper.propose(configuration, source=source, latency_ms=self._predicted(model.sample))
         if id(model) not in self._trials:  # one that failed may be tried again
             self._models.append(model)
         self._trials[id(model)] = number
         return number
+
+    def _predicted(self, sample: Mapping[str, Any]) -> float | None:
+        if self._predicts is None:
+            return None
+        try:
+            return float(self._predicts(dict(sample)))
+        except Exception:  # a profiler may be somebody else's
+            if not self._unpredicted:
+                _logger.warning("no latency was predicted of %s", sample, exc_info=True)
+            self._unpredicted += 1
+            return None
 
     def budget_available(self) -> bool:
         """Whether the engine has a budget, and not only models of low scores come."""
@@ -304,6 +324,16 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
             event.metric = self._opened()[0].conclude(number, event.metric)
         except Exception:
             _logger.exception("a metric was not shaped: %r", event.metric)
+
+    def shape_recovered(self, configuration: Mapping[str, Any], metric: Any) -> Any:
+        """Return what the strategy is told of a result that came while no strategy was there; shaped once."""
+        shaper, _ = self._opened()
+        known = dict(configuration)
+        done = shaper.finished(known)
+        if done is not None:
+            return shaper.told(done, metric)
+        number = shaper.unfinished(known)
+        return shaper.conclude(shaper.propose(known, source="import") if number is None else number, metric)
 
     def _on_training_end(self, event: TrainingEndEvent) -> None:
         number = self._trials.get(id(event.model))

@@ -18,14 +18,14 @@ this folder has what was measured of both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.irlas.experts import load_experts
+from nni_strategies.irlas.given_experts import read_experts
 from nni_strategies.irlas.scoring import DEFAULT_EXPERTS, ConfigurationScores, blocks_function
 from nni_strategies.irlas.stimuli import Measure, Reduce, check_measure
 from nni_strategies.ranks import average_ranks
@@ -41,7 +41,7 @@ CANDIDATES = 64
 
 
 def expert_prior(
-    experts: Sequence[str] = DEFAULT_EXPERTS,
+    experts: Any = DEFAULT_EXPERTS,
     *,
     topology: str | None = None,
     space: str | None = None,
@@ -56,7 +56,7 @@ def expert_prior(
     Parameters
     ----------
     experts
-        Names of built-in experts, or JSON files of blocks.
+        Names of built-in experts, files, graphs, networks, stimuli: see :func:`~.given_experts.read_experts`.
     topology
         ``module:function`` that returns the blocks of a configuration; None reads them from its labels.
     space
@@ -72,7 +72,7 @@ def expert_prior(
     InvalidArgument
         At once for what can be seen without a search space; the rest when it is known.
     """
-    graphs = load_experts(experts)
+    graphs = read_experts(experts)
     blocks_function(topology, space)  # refused now rather than when a search begins
     check_measure(measure, reduce)
     check_prior(beta, gate, threshold)

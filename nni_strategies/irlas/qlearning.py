@@ -2,8 +2,10 @@
 
 While epsilon is 1 points are drawn from the prior. Later an episode walks through the decisions in order. With
 probability epsilon it explores: it takes what one of 64 completions of the decisions so far has, chosen by the expert
-prior where there is one (:mod:`.prior`), else uniformly. Otherwise it takes the action of highest Q. With the result r
-of the finished trial, from the last step to the first,
+prior where there is one (:mod:`.prior`), else uniformly. Otherwise it takes the action of highest Q. In spaces of more
+than 12 decisions what was chosen so also stands for later decisions that explore, until a greedy one departs from it: p
+of a whole is the product of its conditionals, and 64 completions at each of dozens of decisions take seconds. With the
+result r of the finished trial, from the last step to the first,
 
     Q(s_T, a_T)  <-  (1 - alpha) Q(s_T, a_T) + alpha r
     Q(s_t, a_t)  <-  (1 - alpha) Q(s_t, a_t) + alpha max_a Q(s_t+1, a)
@@ -36,9 +38,10 @@ from nni_strategies.space.search_space import Configuration, SearchSpace
 #: BlockQNN's schedule: (iterations, epsilon).
 SCHEDULE = ((95, 1.0), (7, 0.9), (7, 0.8), (7, 0.7), (10, 0.6), (10, 0.5), (10, 0.4), (10, 0.3), (10, 0.2), (12, 0.1))
 
-Visit = tuple[State, int, Action]  # a state, the place of its parameter, the action taken
+Visit = tuple[State, Action, float]  # a state, the action taken there, how many there are
 
 _EPISODES = 64
+_FEW = 12  # decisions that are each explored anew
 _STREAM = 1  # of replays; proposals are seeded by two numbers
 
 
@@ -154,8 +157,12 @@ class QLearning(Searcher):
             return
         reward = self.reward(trial)
         self._known.add(trial.id)
-        steps = self.decisions.steps(self.space.encode([trial.configuration])[0])
-        visits = [(self.decisions.state(steps[:i], place), place, action) for i, (place, action) in enumerate(steps)]
+        codes = self.space.encode([trial.configuration])[0]
+        steps = self.decisions.steps(codes)
+        visits = [
+            (self.decisions.state(steps[:i], place), action, self.decisions.count_actions(place, codes))
+            for i, (place, action) in enumerate(steps)
+        ]
         self._results.append((visits, reward))
         self._total += reward
         self._learn(*self._results[-1])
@@ -178,11 +185,11 @@ class QLearning(Searcher):
         mean, alpha, gamma = self._mean, self.config.alpha, self.config.gamma
         step_reward = reward / max(len(visits), 1) if self.config.shaping == "blockqnn" else 0.0
         target = reward
-        for state, place, action in reversed(visits):
+        for state, action, n_actions in reversed(visits):
             known = self._q.setdefault(state, {})
             known[action] = (1 - alpha) * known.get(action, mean) + alpha * target
             best = max(known.values())
-            if best < mean and len(known) < self.decisions.n_actions[place]:
+            if best < mean and len(known) < n_actions:
                 best = mean  # of an action that was never taken
             target = step_reward + gamma * best
 
@@ -206,14 +213,22 @@ class QLearning(Searcher):
         chooses: Any = self.prior if hasattr(self.prior, "choose") else None
         prior = chooses if chooses is not None and chooses.guides(rng) else None
         point: Codes | None = None  # one that agrees with what is decided so far
+        drawn: Codes | None = None  # the last that exploring chose
         for place in range(len(self.decisions)):
             if not self.decisions.is_due(place, codes):
                 continue
             chosen = None if rng.random() < epsilon else self._greedy(codes, steps, place, rng)
-            point = chosen if chosen is not None else self._explore(codes, place, prior, point, rng)
+            if chosen is None and not self._follows(drawn, codes, place):
+                drawn = self._explore(codes, place, prior, point, rng)
+            point = chosen if chosen is not None else drawn
+            assert point is not None
             self.decisions.decide(codes, place, point)
             steps.append((place, self.decisions.action(place, point)))
         return self.space.decode(codes[None])[0]
+
+    def _follows(self, drawn: Codes | None, codes: Codes, place: int) -> bool:
+        """Whether what exploring chose earlier still stands, in a space of many decisions."""
+        return len(self.decisions) > _FEW and drawn is not None and self.decisions.agree(drawn, codes, place)
 
     def _explore(self, codes: Codes, place: int, prior: Any, known: Codes | None, rng: np.random.Generator) -> Codes:
         """Return a completion that the prior chooses, or a uniform one; the known one where none other is found."""
@@ -229,7 +244,7 @@ class QLearning(Searcher):
         if not known:
             return None
         best = max(known.values())
-        if best < self._mean and len(known) < self.decisions.n_actions[place]:
+        if best < self._mean and len(known) < self.decisions.count_actions(place, codes):
             return None
         actions = [action for action, q in known.items() if q == best]
         found = self.decisions.completions(codes, place, rng, action=actions[int(rng.integers(len(actions)))])

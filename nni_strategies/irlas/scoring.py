@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -13,11 +15,11 @@ import numpy.typing as npt
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.irlas.experts import Projected, projected
+from nni_strategies.irlas.given_experts import Experts
 from nni_strategies.irlas.stimuli import Measure, Reduce, Stimuli, check_features
 from nni_strategies.space.parameters import Codes
 from nni_strategies.space.search_space import Configuration, SearchSpace
 from nni_strategies.topology.declared import declared
-from nni_strategies.topology.graph import TopologyGraph
 from nni_strategies.topology.graph_json import graph_to_json
 from nni_strategies.topology.topology import Block
 
@@ -72,14 +74,14 @@ class ConfigurationScores:
     blocks_of
         The blocks of a configuration, canonical and in standard operations; it may raise for one it cannot read.
     experts
-        Name -> canonical graph.
+        Name -> canonical graph; or stimuli that were learned elsewhere, which are taken as they are.
     measure, reduce, features, irl
-        See :meth:`~nni_strategies.irlas.stimuli.Stimuli.fit`.
+        See :meth:`~nni_strategies.irlas.stimuli.Stimuli.fit`; not asked of stimuli that were learned.
 
     Attributes
     ----------
     stimuli
-        Frozen on 2,000 uniform members of the space, seed 0.
+        Frozen on 2,000 uniform members of the space, seed 0, unless they were learned elsewhere.
     projections
         How each expert was translated into the operations of the space.
     unreadable
@@ -96,7 +98,7 @@ class ConfigurationScores:
         self,
         space: SearchSpace,
         blocks_of: BlocksOf,
-        experts: Mapping[str, TopologyGraph],
+        experts: Experts,
         *,
         measure: Measure = "cosine",
         reduce: Reduce = "mean",
@@ -110,15 +112,21 @@ class ConfigurationScores:
         self._kept: OrderedDict[bytes, float] = OrderedDict()
         members = self._members()
         vocabulary = {label for blocks in members for block in blocks for label in block.graph.labels}
-        self.projections: dict[str, Projected] = {name: projected(g, vocabulary) for name, g in experts.items()}
+        self._learned = isinstance(experts, Stimuli)
+        graphs = experts.experts if isinstance(experts, Stimuli) else experts
+        self.projections: dict[str, Projected] = {name: projected(g, vocabulary) for name, g in graphs.items()}
         for name, one in self.projections.items():
             if one.unmapped >= 1:
                 operations = ", ".join(sorted(vocabulary - {"input", "output"}))
                 raise InvalidArgument("expert", name, f"made of operations of the space, which has {operations}")
-        graphs = {name: one.graph for name, one in self.projections.items()}
-        self.stimuli = Stimuli.fit(
-            graphs, members, measure=measure, reduce=reduce, features=features, irl=irl
-        )
+        if isinstance(experts, Stimuli):
+            if not experts.reference.size:
+                raise InvalidArgument("stimuli", list(graphs), "fitted: their scale is that of members of a space")
+            self.projections = {name: replace(p, graph=graphs[name]) for name, p in self.projections.items()}
+            self.stimuli = experts
+            return
+        own = {name: one.graph for name, one in self.projections.items()}
+        self.stimuli = Stimuli.fit(own, members, measure=measure, reduce=reduce, features=features, irl=irl)
 
     def _members(self) -> list[Sequence[Block]]:
         drawn = self.space.decode(self.space.sample_codes(np.random.default_rng(_SEED), _MEMBERS))
@@ -190,4 +198,7 @@ class ConfigurationScores:
             }
             for name, one in self.projections.items()
         }
-        return self.stimuli.describe() | {"experts": experts}
+        described = self.stimuli.describe() | {"experts": experts}
+        if self._learned:  # the space does not tell their scale
+            described["reference"] = hashlib.blake2b(self.stimuli.reference.tobytes(), digest_size=8).hexdigest()
+        return described

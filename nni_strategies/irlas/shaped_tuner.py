@@ -13,27 +13,22 @@ reads them there, and shapes only what it lacks of what NNI imports. What NNI 3.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import logging
 import secrets
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, cast
 
 import numpy as np
-from nni.tuner import Tuner
 
 from nni_strategies.bridge.class_args import read_class_args
-from nni_strategies.bridge.dispatcher import Dispatcher, speak_on_stderr, watch_parent
 from nni_strategies.bridge.exhaustion import restore_search_space
+from nni_strategies.bridge.guarded_tuner import GuardedTuner, never_raises, reporter
 from nni_strategies.bridge.open_study import open_journal
 from nni_strategies.bridge.tuner import StudyTuner
 from nni_strategies.errors import NNIStrategiesError
 from nni_strategies.irlas.base_tuner import give_prior, learns_from_imports, make_base
-from nni_strategies.irlas.experts import load_experts
-from nni_strategies.irlas.scoring import blocks_function
+from nni_strategies.irlas.given_experts import names_of, read_experts
+from nni_strategies.irlas.scoring import DEFAULT_EXPERTS, blocks_function
 from nni_strategies.irlas.shaper import ShapedTrial, Shaper
 from nni_strategies.irlas.shaping_config import ShapedTunerConfig
 from nni_strategies.search.journal import Journal
@@ -57,28 +52,8 @@ _NNI_CALLS = (
     "_on_exit",
 )
 
-_Method = TypeVar("_Method", bound=Callable[..., Any])
 
-
-def _never_raises(method: _Method) -> _Method:
-    """Under NNI log the first of a method's failures, count all, raise none: it would hang."""
-
-    @functools.wraps(method)
-    def guarded(self: MirrorStimuliTuner, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(self, *args, **kwargs)
-        except Exception as error:
-            if self._dispatcher is None:
-                raise
-            self.counts[method.__name__] += 1
-            if self.counts[method.__name__] == 1:
-                _logger.exception("%s failed (%r); the search goes on", method.__name__, error)
-            return None
-
-    return cast("_Method", guarded)
-
-
-class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
+class MirrorStimuliTuner(GuardedTuner):
     """A tuner around another, guided by expert networks.
 
     Parameters
@@ -88,7 +63,8 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     seed
         Of the draws from the prior, and of a base tuner that takes one; random (kept in the journal) when None.
     **class_args
-        The fields of :class:`~.shaping_config.ShapedTunerConfig`.
+        The fields of :class:`~.shaping_config.ShapedTunerConfig`; ``experts`` may be whatever
+        :func:`~.given_experts.read_experts` reads.
 
     Attributes
     ----------
@@ -104,30 +80,24 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
     """
 
     def __init__(self, optimize_mode: str | None = None, seed: int | None = None, **class_args: Any) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
         self.shaper: Shaper | None = None
         self.base: Any = None
-        self._dispatcher = Dispatcher.current()
-        self._refusal: Exception | None = None
-        self._lock = threading.RLock()
+        super().__init__()
         self._search_space: Any = None
         self._trials: dict[int, int] = {}  # NNI's parameter id -> trial, of this run
         self._drawn: set[int] = set()  # trials from the prior
         self._ended: set[int] = set()  # parameter ids whose end came before a result
         self._seed = 0
-        if self._dispatcher is not None:
-            speak_on_stderr()
-            watch_parent(self._let_go)
         with self._refusing():
             self._read(optimize_mode, seed, class_args)
 
     def _read(self, optimize_mode: Any, seed: Any, class_args: Mapping[str, Any]) -> None:
         mode = "maximize" if optimize_mode is None else optimize_mode  # make_base refuses None, with more to say
-        args = read_class_args(ShapedTunerConfig, mode, seed, class_args)
+        given = class_args.get("experts", DEFAULT_EXPERTS)
+        self._experts = read_experts(given)
+        args = read_class_args(ShapedTunerConfig, mode, seed, {**class_args, "experts": names_of(given, self._experts)})
         self.config = config = cast("ShapedTunerConfig", args.config)
         self._given_seed, self._maximize = args.seed, args.maximize
-        self._experts = load_experts(config.experts)
         self._blocks_of = blocks_function(config.topology)
         self.base = base = make_base(config.base_tuner, config.base_args, optimize_mode, args.seed)
         self._accept_customized = getattr(base, "_accept_customized", False)
@@ -199,7 +169,7 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
     def generate_multiple_parameters(self, parameter_id_list: list[int], **kwargs: Any) -> list[Any]:
         """Propose the parameters of several trials; fewer when the base tuner has no more."""
-        report = getattr(getattr(kwargs.get("st_callback"), "__self__", None), "report_error", None)
+        report = reporter(kwargs)
         with self._lock:
             try:
                 shaper = self._opened()
@@ -214,10 +184,7 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             except Exception as error:
                 if report is None:
                     raise
-                message = str(error) if isinstance(error, NNIStrategiesError) else repr(error)
-                text = f"{type(self).__name__} cannot go on: {message}"
-                _logger.error(text, exc_info=not isinstance(error, NNIStrategiesError))
-                report(text)
+                self._give_up(error, report)
                 return []
 
     def generate_parameters(self, parameter_id: int, **kwargs: Any) -> Any:
@@ -272,7 +239,7 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
     # -- results ----------------------------------------------------------------------------------
 
-    @_never_raises
+    @never_raises
     def receive_trial_result(self, parameter_id: int, parameters: Any, value: Any, **kwargs: Any) -> None:
         """Take a trial's final result, and hand it on shaped."""
         with self._lock:
@@ -292,7 +259,7 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
                     self._ended.discard(parameter_id)
                     self.base.trial_end(parameter_id, True)
 
-    @_never_raises
+    @never_raises
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
         """Note that a trial ended; the base tuner learns of it after the result, which may come later."""
         with self._lock:
@@ -315,7 +282,7 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             self.base.trial_end(parameter_id, True)
         self._ended.clear()
 
-    @_never_raises
+    @never_raises
     def import_data(self, data: list[Mapping[str, Any]]) -> None:
         """Take results from elsewhere: a warm start, what NNI knows on resume, or a trial it ran again.
 
@@ -344,25 +311,25 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
 
     # -- NNI's life cycle -------------------------------------------------------------------------
 
-    @_never_raises
+    @never_raises
     def load_checkpoint(self) -> None:
         """Let the base tuner load its own; the journal is replayed when the search space comes."""
         if self.base is not None:
             self.base.load_checkpoint()
 
-    @_never_raises
+    @never_raises
     def save_checkpoint(self) -> None:
         """Let the base tuner save its own; the journal is durable already."""
         if self.base is not None:
             self.base.save_checkpoint()
 
-    @_never_raises
+    @never_raises
     def _on_exit(self) -> None:
         if self.base is not None:
             self.base._on_exit()
         self._let_go()
 
-    @_never_raises
+    @never_raises
     def _on_error(self) -> None:
         if self.base is not None:
             self.base._on_error()
@@ -372,19 +339,6 @@ class MirrorStimuliTuner(Tuner):  # type: ignore[misc]  # NNI has no types
             self.base._let_go()
         elif self.shaper is not None:
             self.shaper.journal.close()
-
-    @contextlib.contextmanager
-    def _refusing(self) -> Iterator[None]:
-        """Under NNI, keep what was refused until it can be reported; elsewhere let it through."""
-        try:
-            yield
-        except Exception as error:
-            if self._dispatcher is None:
-                raise
-            if not isinstance(error, NNIStrategiesError):
-                _logger.exception("%s cannot start", type(self).__name__)
-                error = NNIStrategiesError(repr(error))
-            self._refusal = error
 
 
 def _result(shaper: Shaper, trial: ShapedTrial) -> dict[str, Any]:

@@ -13,11 +13,12 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, cast
 
 from nni_strategies.errors import InvalidArgument, JournalError, NNIStrategiesError, TopologyUnreadable, shorten
+from nni_strategies.irlas.given_experts import Experts
 from nni_strategies.irlas.latency_terms import LatencyTerm
 from nni_strategies.irlas.prior import ExpertPrior
 from nni_strategies.irlas.reward import Reward, weight
@@ -27,7 +28,6 @@ from nni_strategies.search.journal import Event, Journal
 from nni_strategies.search.metrics import is_plain_number, read_metric
 from nni_strategies.search.searcher import Trial
 from nni_strategies.space.search_space import Configuration, SearchSpace
-from nni_strategies.topology.graph import TopologyGraph
 from nni_strategies.topology.topology import Block
 
 _logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class ShapedTrial:
     shaped
         What the search algorithm was told instead; the same in prior mode.
     latency_ms
-        What it reported as ``latency_ms``; None for nothing.
+        What it reported as ``latency_ms``, else what was predicted; None for nothing.
     readable
         False where its topology could not be read.
     """
@@ -84,7 +84,7 @@ class Shaper:
     blocks_of
         The blocks of a configuration.
     experts
-        Name -> canonical graph.
+        Name -> canonical graph, or stimuli that were learned.
     maximize
         Whether a higher metric is better.
     latency_term
@@ -108,7 +108,7 @@ class Shaper:
         space: SearchSpace,
         config: ShapingConfig,
         blocks_of: BlocksOf,
-        experts: Mapping[str, TopologyGraph],
+        experts: Experts,
         *,
         maximize: bool = True,
         latency_term: LatencyTerm | None = None,
@@ -187,6 +187,7 @@ class Shaper:
                 configuration=event["configuration"],
                 stimuli=float(event["stimuli"]),
                 lam=float(event["lam"]),
+                latency_ms=event.get("latency_ms"),
                 readable=not event.get("unreadable"),
             )
             if trial.id != len(self.trials):
@@ -199,15 +200,27 @@ class Shaper:
                 self.trials[number],
                 raw=float(metrics["default"]),
                 shaped=float(metrics["shaped"]),
-                latency_ms=metrics.get("latency_ms"),
+                latency_ms=metrics.get("latency_ms", self.trials[number].latency_ms),
             )
             if self.trials[number].readable:
                 self.prior.finished(Trial(number, self.trials[number].configuration, float(event["value"])))
 
     # -- trials -----------------------------------------------------------------------------------
 
-    def propose(self, configuration: Configuration, *, phase: str = "search", source: str | None = None) -> int:
+    def propose(
+        self,
+        configuration: Configuration,
+        *,
+        phase: str = "search",
+        source: str | None = None,
+        latency_ms: float | None = None,
+    ) -> int:
         """Score a trial that is about to run; return its number.
+
+        Parameters
+        ----------
+        latency_ms
+            Predicted: counts where the trial reports none.
 
         Raises
         ------
@@ -228,6 +241,8 @@ class Shaper:
                 event["unreadable"] = True
             else:
                 event["z"] = self.scores.remarks(configuration)["z"]  # for reports
+            if latency_ms is not None:
+                event["latency_ms"] = latency_ms
             self._record(event if source is None else {**event, "source": source})
             return number
 
@@ -266,6 +281,20 @@ class Shaper:
             self._problem = error if known else TopologyUnreadable(f"{type(error).__name__}: {error}")
             raise self._problem from error
 
+    def unfinished(self, configuration: Configuration, leaving_out: Collection[int] = ()) -> int | None:
+        """Return the latest trial of a configuration that has no metric, but for some; None where there is none."""
+        return self._latest(configuration, lambda trial: trial.raw is None and trial.id not in leaving_out)
+
+    def finished(self, configuration: Configuration) -> int | None:
+        """Return the latest trial of a configuration that has a metric, or None."""
+        return self._latest(configuration, lambda trial: trial.raw is not None)
+
+    def _latest(self, configuration: Configuration, holds: Callable[[ShapedTrial], bool]) -> int | None:
+        key = self.space.key(configuration)
+        with self.lock:
+            found = (t.id for t in reversed(self.trials) if holds(t) and self.space.key(t.configuration) == key)
+            return next(found, None)
+
     def conclude(self, number: int, metric: Any) -> Any:
         """Take a trial's final metric; return what the search algorithm is told.
 
@@ -278,17 +307,22 @@ class Shaper:
             if not is_plain_number(value):
                 self.fail(number, f"the metric is {shorten(metric)}, not a finite number")
                 return metric
-            raw, latency = float(cast("float", value)), _latency(metric)
+            raw, reported = float(cast("float", value)), _latency(metric)
+            latency = trial.latency_ms if reported is None else reported
             shaped = self._shaped(trial, raw, latency)
             metrics = {**read_metric(metric).metrics, "stimuli": trial.stimuli, "shaped": shaped}
             sign = 1.0 if self.reward.maximize else -1.0
             self._record({"event": "finished", "trial": number, "value": sign * raw, "metrics": metrics})
-            if self.config.mode == "prior":
-                return metric
-            if not isinstance(metric, Mapping):
-                return shaped
-            more = {"default": shaped, "raw": raw, "stimuli": trial.stimuli}
-            return {**metric, **more} if latency is None else {**metric, **more, "latency_ms": latency}
+            return self.told(number, metric)
+
+    def told(self, number: int, metric: Any) -> Any:
+        """Return what the search algorithm is told of a metric that was taken: see :meth:`conclude`."""
+        trial = self.trials[number]
+        if self.config.mode == "prior":
+            return metric
+        if not isinstance(metric, Mapping):
+            return trial.shaped
+        return {**metric, "default": trial.shaped, "raw": trial.raw, "stimuli": trial.stimuli}
 
     def _shaped(self, trial: ShapedTrial, raw: float, latency: float | None) -> float:
         if self.config.mode == "prior":

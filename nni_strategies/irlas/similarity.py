@@ -53,7 +53,7 @@ class WLSimilarity:
     Raises
     ------
     InvalidArgument
-        An unknown measure, or label weights for the cosine.
+        An unknown measure, label weights for the cosine, or not one for each label.
     """
 
     def __init__(
@@ -68,29 +68,45 @@ class WLSimilarity:
             raise InvalidArgument("measure", measure, "jaccard, where label weights are learned")
         self.measure = measure
         self._view = wl.by_operations if measure == "cosine" else wl.whole
+        rounds = ROUNDS[measure]
+        self._numbering = wl.Numbering(rounds)
         self.neighbourhoods = {
-            name: wl.Neighbourhoods(self._view(graph), ROUNDS[measure]) for name, graph in experts.items()
+            name: wl.Neighbourhoods(self._view(graph), rounds, self._numbering) for name, graph in experts.items()
         }
         self._theta = theta
+        if theta is not None:
+            self._check(theta)
         self._kernels = {
             name: KernelScore(tuple(own.histograms), tuple(np.array(row) for row in theta[name]), WEIGHTS)
             for name, own in self.neighbourhoods.items()
             if theta is not None
         }
 
+    def _check(self, theta: Mapping[str, Sequence[Sequence[float]]]) -> None:
+        for name, own in self.neighbourhoods.items():
+            rows = theta.get(name, ())
+            if len(rows) != len(own.histograms):
+                allowed = f"{len(own.histograms)} lists of label weights, one a round"
+                raise InvalidArgument(f"theta[{name!r}]", f"{len(rows)} lists", allowed)
+            for number, (row, counts) in enumerate(zip(rows, own.histograms, strict=True)):
+                if len(row) != len(counts):
+                    allowed = f"{len(counts)} weights, one for each label of the expert in round {number}"
+                    raise InvalidArgument(f"theta[{name!r}][{number}]", f"{len(row)} weights", allowed)
+
     def by_expert(self, graph: TopologyGraph) -> list[float]:
         """Return F to each expert, in [0, 1]."""
         nodes = self._view(graph)
-        return [self._to(name, nodes) for name in self.neighbourhoods]
+        labels = self._numbering.labels(nodes)
+        counts = {name: own.counted(labels, nodes.margin) for name, own in self.neighbourhoods.items()}
+        return [self._to(name, counted, nodes.size) for name, counted in counts.items()]
 
-    def _to(self, name: str, nodes: wl.Nodes) -> float:
+    def _to(self, name: str, counts: Sequence[wl.Histogram], size: int) -> float:
         expert = self.neighbourhoods[name]
-        counts = expert.count(nodes)
         if self.measure == "cosine":
-            return wl.cosine(counts, nodes.size, expert)
+            return wl.cosine(counts, size, expert)
         if name in self._kernels:
-            return float(self._kernels[name].scores(_histograms([counts], [nodes.size]))[0])
-        return wl.jaccard(counts, nodes.size, expert, WEIGHTS)
+            return float(self._kernels[name].scores(_histograms([counts], [size]))[0])
+        return wl.jaccard(counts, size, expert, WEIGHTS)
 
     def histograms(self, name: str, graphs: Sequence[TopologyGraph]) -> Histograms:
         """Return the counts of an expert's labels in many canonical blocks."""

@@ -18,8 +18,12 @@ the measured encodings the expert was the best block there is; there are several
 
 from __future__ import annotations
 
+import json
+import os
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,6 +55,9 @@ Scores = npt.NDArray[np.float64]
 IRL = ("none", "kernel", *linear.METHODS)
 
 _FORMAT = 1
+_KEPT = 4096  # blocks whose similarity is known
+
+_Key = tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]
 
 
 class Stimuli:
@@ -97,6 +104,7 @@ class Stimuli:
         self.reduce = reduce
         self._by_expert: Similarity = similarity if similarity is not None else WLSimilarity(experts, measure)
         self.reports: dict[str, IRLReport] = {}
+        self._known: OrderedDict[_Key, float] = OrderedDict()
         self.reference = np.sort(np.asarray(reference, dtype=np.float64))
 
     @classmethod
@@ -153,8 +161,13 @@ class Stimuli:
 
     def similarity(self, graph: TopologyGraph) -> float:
         """Return F of one canonical block."""
-        each = self._by_expert.by_expert(graph)
-        return max(each) if self.reduce == "max" else sum(each) / len(each)
+        key = graph.labels, graph.predecessors
+        if key not in self._known:
+            each = self._by_expert.by_expert(graph)
+            self._known[key] = max(each) if self.reduce == "max" else sum(each) / len(each)
+            if len(self._known) > _KEPT:
+                self._known.popitem(last=False)
+        return self._known[key]
 
     def similarity_of(self, blocks: Sequence[Block]) -> float:
         """Return the mean F of an architecture's distinct blocks, weighted by their counts."""
@@ -185,10 +198,6 @@ class Stimuli:
     def score(self, graph: TopologyGraph) -> float:
         """Return S in [-1, 1] of one canonical block."""
         return self.scaled(self.similarity(graph))
-
-    def score_blocks(self, blocks: Sequence[Block]) -> float:
-        """Return S in [-1, 1] of an architecture."""
-        return self.scaled(self.similarity_of(blocks))
 
     def scores(self, graphs: Sequence[TopologyGraph]) -> Scores:
         """Return S of many canonical blocks, ``[n]``."""
@@ -258,6 +267,28 @@ class Stimuli:
             if isinstance(error, InvalidArgument):
                 raise
             raise InvalidArgument("stimuli", dict(document), f"complete: {error!r}") from error
+
+    def save(self, path: Path | str) -> None:
+        """Write everything to a JSON file, in one piece: another search may take it in place of experts."""
+        path = Path(path)
+        part = path.with_name(f"{path.name}.part")
+        part.write_text(json.dumps(self.to_json()))
+        os.replace(part, path)
+
+    @classmethod
+    def load(cls, path: Path | str) -> Stimuli:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        InvalidArgument
+            A file that cannot be read or is damaged; the message says where.
+        """
+        try:
+            document = json.loads(Path(path).read_text())
+        except (OSError, ValueError) as error:
+            raise InvalidArgument("stimuli", str(path), f"a JSON file that can be read: {error}") from None
+        return cls.from_json(document)
 
 
 def check_measure(measure: str, reduce: str) -> None:

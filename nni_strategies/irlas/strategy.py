@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 from nni_strategies.bridge.strategy import StudyStrategy
-from nni_strategies.errors import InvalidArgument
-from nni_strategies.irlas.scoring import blocks_function
+from nni_strategies.irlas.given_experts import names_of, read_experts
+from nni_strategies.irlas.scoring import DEFAULT_EXPERTS, blocks_function
 from nni_strategies.irlas.searcher import IRLASConfig, IRLASSearcher
 from nni_strategies.search.searcher import Searcher
 from nni_strategies.space.search_space import SearchSpace
-from nni_strategies.topology.graph import TopologyGraph
 
 
 class IRLAS(StudyStrategy):
@@ -22,25 +20,25 @@ class IRLAS(StudyStrategy):
 
     Parameters
     ----------
-    expert_blocks
-        Name -> block, in place of ``experts``: canonical graphs, such as the blocks' that
-        :func:`~nni_strategies.topology.extract.to_graph` reads of any network.
+    experts
+        Names of built-in experts, files, graphs, networks, stimuli: see :func:`~.given_experts.read_experts`.
+
+    Raises
+    ------
+    InvalidArgument
+        An unknown name, a bad value, or an expert that cannot be read.
     """
 
     searcher_class: ClassVar[type[Searcher]] = IRLASSearcher
     shapes_itself: ClassVar[bool] = True
 
-    def __init__(self, *, expert_blocks: Mapping[str, TopologyGraph] | None = None, **arguments: Any) -> None:
-        super().__init__(**arguments)
-        given = expert_blocks.values() if isinstance(expert_blocks, Mapping) else ()
-        if expert_blocks is not None and not (given and all(isinstance(g, TopologyGraph) for g in given)):
-            raise InvalidArgument("expert_blocks", repr(expert_blocks), "a dictionary name -> TopologyGraph")
-        self._expert_blocks = expert_blocks
+    def __init__(self, *, experts: Any = DEFAULT_EXPERTS, **arguments: Any) -> None:
+        self._experts = read_experts(experts)
+        super().__init__(experts=names_of(experts, self._experts), **arguments)
 
     def make_searcher(self, space: SearchSpace) -> Searcher:
         """Build the agent; its blocks are read as those of the model space's class."""
         config = cast(IRLASConfig, self._args.config)
         blocks_of = blocks_function(config.topology, self._module)
-        return IRLASSearcher(
-            space, config, prior=self.make_prior(space), blocks_of=blocks_of, experts=self._expert_blocks
-        )
+        prior = self.make_prior(space)
+        return IRLASSearcher(space, config, prior=prior, blocks_of=blocks_of, experts=self._experts)

@@ -11,7 +11,7 @@ The Jaccard similarity is that of whole graphs. The cosine compares what the ope
 operation reads what the sum would; a shortcut (an operand of a sum that others read too, or the input) is a node
 ``skip``; input and output are seen as neighbours only.
 
-Only labels an expert has can match, so only those are numbered: what else there is counts by its number alone, and a
+Only labels experts have can match, so only those are numbered: what else there is counts by its number alone, and a
 search of any length needs no more memory. Labels are compared as wholes: no hash, the same result in every process.
 """
 
@@ -80,8 +80,40 @@ def by_operations(graph: TopologyGraph) -> Nodes:
     return Nodes(labels, predecessors, 1)
 
 
+class Numbering:
+    """Numbers for the labels of experts: nodes are labelled once for all of them.
+
+    Parameters
+    ----------
+    rounds
+        The highest round, 0 or more.
+    """
+
+    def __init__(self, rounds: int) -> None:
+        self._names: dict[str, int] = {}
+        self._deeper: list[dict[_Label, int]] = [{} for _ in range(rounds)]
+
+    def add(self, expert: Nodes) -> list[list[int]]:
+        """Return the labels of an expert's nodes, one list a round; those that are new are numbered."""
+        labels = [self._names.setdefault(label, len(self._names)) for label in expert.labels]
+        rounds, readers = [labels], _readers(expert)
+        for known in self._deeper:
+            labels = [known.setdefault(one, len(known)) for one in _refined(expert, labels, readers)]
+            rounds.append(labels)
+        return rounds
+
+    def labels(self, nodes: Nodes) -> list[list[int]]:
+        """Return the labels of nodes, one list a round; -1 for what no expert has."""
+        labels = [self._names.get(label, _OTHER) for label in nodes.labels]
+        rounds, readers = [labels], _readers(nodes) if self._deeper else []
+        for known in self._deeper:
+            labels = [known.get(one, _OTHER) for one in _refined(nodes, labels, readers)]
+            rounds.append(labels)
+        return rounds
+
+
 class Neighbourhoods:
-    """The numbered labels of an expert.
+    """The labels of an expert.
 
     Parameters
     ----------
@@ -89,6 +121,8 @@ class Neighbourhoods:
         Its nodes.
     rounds
         The highest round, 0 or more.
+    numbering
+        Shared with other experts; one of its own when None.
 
     Attributes
     ----------
@@ -98,30 +132,24 @@ class Neighbourhoods:
         Number of the expert's nodes that are counted.
     """
 
-    def __init__(self, expert: Nodes, rounds: int) -> None:
+    def __init__(self, expert: Nodes, rounds: int, numbering: Numbering | None = None) -> None:
         self.size = expert.size
-        self._names: dict[str, int] = {}
-        self._deeper: list[dict[_Label, int]] = [{} for _ in range(rounds)]
-        labels = [self._names.setdefault(label, len(self._names)) for label in expert.labels]
-        readers = _readers(expert)
-        for known in self._deeper:
-            labels = [known.setdefault(one, len(known)) for one in _refined(expert, labels, readers)]
-        self.histograms = self.count(expert)
+        self._numbering = Numbering(rounds) if numbering is None else numbering
+        labels = self._numbering.add(expert)
+        self._own = [np.array(list(dict.fromkeys(one))) for one in labels]
+        self.histograms = self.counted(labels, expert.margin)
 
     def count(self, nodes: Nodes) -> list[Histogram]:
         """Return how often each of the expert's labels occurs, one ``[n_labels]`` a round."""
-        labels = [self._names.get(label, _OTHER) for label in nodes.labels]
-        counted = [_counted(labels, nodes.margin, len(self._names))]
-        readers = _readers(nodes) if self._deeper else []
-        for known in self._deeper:
-            labels = [known.get(one, _OTHER) for one in _refined(nodes, labels, readers)]
-            counted.append(_counted(labels, nodes.margin, len(known)))
-        return counted
+        return self.counted(self._numbering.labels(nodes), nodes.margin)
 
-
-def _counted(labels: list[int], margin: int, n_labels: int) -> Histogram:
-    inner = labels[margin : len(labels) - margin]
-    return np.bincount([label for label in inner if label != _OTHER], minlength=n_labels)
+    def counted(self, labels: Sequence[Sequence[int]], margin: int) -> list[Histogram]:
+        """Return the same of nodes that were labelled by the numbering."""
+        counts = []
+        for one, own in zip(labels, self._own, strict=True):
+            known = [label for label in one[margin : len(one) - margin] if label != _OTHER]
+            counts.append(np.bincount(known, minlength=int(own.max()) + 1)[own])
+        return counts
 
 
 def _readers(nodes: Nodes) -> list[list[int]]:

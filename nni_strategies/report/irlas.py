@@ -139,7 +139,7 @@ def guidance(experiment: ExperimentRecord) -> Guidance | None:
         experts,
         {number: s for number, said in trials.said.items() if (s := value_of(said, "stimuli")) is not None},
         _gate(trials, *gate) if gate and mode == "prior" else None,
-        _shaped(trials, header) if mode == "paper" else {},
+        _shaped(trials, header),
         sum(bool(said.get("unreadable")) for said in trials.said.values()),
     )
 
@@ -187,23 +187,29 @@ def _gate(trials: _Trials, size: int, threshold: float) -> Gate:
 
 
 def _shaped(trials: _Trials, header: Mapping[str, Any]) -> dict[int, float]:
-    """Return what the algorithm was told: it is written down, or A + lam S of an agent that keeps A alone.
+    """Return what the algorithm learned in place of metrics, where that is another.
 
-    Nothing of an agent whose lam decays or that has a latency term: what it made of them is not written down.
+    It is written down: beside the metrics by what shapes those of a foreign algorithm, as ``reward`` by our agent. Of
+    an agent whose journal has A and S alone it is A + lam S, unless lam decays or latencies count.
     """
-    config = header.get("config", {})
-    if config.get("latency") is not None or config.get("schedule", "constant") != "constant":
-        trials_told = {n: value_of(e.get("metrics", {}), "shaped") for n, e in trials.results.items()}
-        return {n: told for n, told in trials_told.items() if told is not None}
-    lam = value_of(header, "lam") or 0.0
-    shaped = {}
+    shaped, raw = {}, {}
     for number, event in trials.results.items():
-        told = value_of(event.get("metrics", {}), "shaped")
+        reward, told = value_of(event, "reward"), value_of(event.get("metrics", {}), "shaped")
+        if told is None and reward is not None:
+            told = trials.sign * reward
         if told is None:
-            told = trials.sign * (event["value"] + lam * (value_of(trials.said[number], "stimuli") or 0.0))
-        shaped[number] = told
-    raw = {number: trials.sign * event["value"] for number, event in trials.results.items()}
+            told = _sum(trials, header, number)
+        if told is not None:
+            shaped[number], raw[number] = told, trials.sign * event["value"]
     return shaped if shaped != raw else {}
+
+
+def _sum(trials: _Trials, header: Mapping[str, Any], number: int) -> float | None:
+    config, lam = header.get("config", {}), value_of(header, "lam") or 0.0
+    if config.get("latency") is not None or config.get("schedule", "constant") != "constant":
+        return None
+    stimuli = value_of(trials.said[number], "stimuli") or 0.0
+    return float(trials.sign * (trials.results[number]["value"] + lam * stimuli))
 
 
 def ranks(values: Sequence[float], *, maximize: bool) -> list[int]:

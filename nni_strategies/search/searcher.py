@@ -194,6 +194,13 @@ class Searcher(ABC):
         said = getattr(self.prior, "remarks", None)
         return said(configuration) if callable(said) else None
 
+    def reward_of(self, trial: Trial) -> float | None:
+        """Return what is learned of a result in place of its value; None where it is the value.
+
+        It is written down with the result, for reports. Higher is better.
+        """
+        return None
+
     @abstractmethod
     def finished(self, trial: Trial) -> None:
         """Learn the value of `trial`."""

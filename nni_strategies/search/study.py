@@ -216,9 +216,10 @@ class Study:
             event = {"event": "failed", "trial": trial_id, "reason": outcome.failure, "metrics": outcome.metrics}
             self._record({**event, "stopped": True} if stopped else event)
         else:
-            self._record(
-                {"event": "finished", "trial": trial_id, "value": outcome.value, "metrics": outcome.metrics}
-            )
+            event = {"event": "finished", "trial": trial_id, "value": outcome.value, "metrics": outcome.metrics}
+            done = replace(trial, value=outcome.value, metrics=outcome.metrics)
+            reward = self._guarded(self.searcher.reward_of, None, done)
+            self._record(event if reward is None else {**event, "reward": reward})
 
     def import_result(self, configuration: Configuration, metric: Any) -> int | None:
         """Take in a result from elsewhere (a warm start, another experiment's export).

@@ -19,7 +19,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -48,8 +48,13 @@ _every_small_space = pytest.mark.parametrize("space_name", list(SMALL_SPACES))
 
 @pytest.mark.timeout(120)
 class SearcherConformance:
-    """Inherit it, override the fixture `searcher`; lower the counts for a searcher that is slow by nature."""
+    """Inherit it, override the fixture `searcher`; lower the counts for a searcher that is slow by nature.
 
+    A searcher that cannot do with any space brings its own, under the same names.
+    """
+
+    spaces: ClassVar[Mapping[str, SearchSpace]] = SPACES
+    small_spaces: ClassVar[Mapping[str, SearchSpace]] = SMALL_SPACES
     n_trials: ClassVar[int] = 60
     n_repeated: ClassVar[int] = 30
     n_without_duplicate: ClassVar[int] = 500
@@ -67,7 +72,7 @@ class SearcherConformance:
     @_every_space
     def test_proposes_points_of_the_space(self, searcher: MakeSearcher, space_name: str) -> None:
         """At any length of history, itself: not rescued by the study."""
-        study = Study(searcher(SPACES[space_name]), seed=1)
+        study = Study(searcher(self.spaces[space_name]), seed=1)
         perform(study, script(self.n_trials, concurrency=1))
         assert_well_behaved(study)
         assert study.counts["fallbacks"] <= self.n_trials // 10
@@ -75,7 +80,7 @@ class SearcherConformance:
     @pytest.mark.parametrize("n", [0, 1, 2, None])
     def test_goes_on_after_imported_results(self, searcher: MakeSearcher, n: int | None) -> None:
         """Results that it never proposed are learned from like others."""
-        space, n = SPACES["flat"], self.n_imported if n is None else n
+        space, n = self.spaces["flat"], self.n_imported if n is None else n
         study = Study(searcher(space))
         for configuration in space.decode(space.sample_codes(np.random.default_rng(7), n)):
             study.import_result(configuration, objective(space, configuration))
@@ -85,7 +90,7 @@ class SearcherConformance:
 
     def test_does_not_repeat_itself(self, searcher: MakeSearcher) -> None:
         """No duplicate while unseen points remain."""
-        study = Study(searcher(SPACES["flat"]), seed=2)
+        study = Study(searcher(self.spaces["flat"]), seed=2)
         perform(study, script(self.n_without_duplicate, concurrency=1))
         keys = {study.space.key(trial.configuration) for trial in study.trials}
         assert len(keys) == len(study.trials) == self.n_without_duplicate
@@ -95,7 +100,7 @@ class SearcherConformance:
     @pytest.mark.parametrize("told", [True, False], ids=["told", "pending"])
     def test_exhausts_a_finite_space(self, searcher: MakeSearcher, space_name: str, told: bool) -> None:
         """Every point once, then :class:`SpaceExhausted`, again and again."""
-        space = SMALL_SPACES[space_name]
+        space = self.small_spaces[space_name]
         study = Study(searcher(space), seed=3)
         points = {space.key(configuration) for configuration in space.enumerate()}
         for _ in range(len(points)):
@@ -110,7 +115,7 @@ class SearcherConformance:
 
     def test_initial_draws_come_from_the_prior(self, searcher: MakeSearcher) -> None:
         """While its phase is ``initial``."""
-        space = SPACES["flat"]
+        space = self.spaces["flat"]
         made = searcher(space)
         made.prior = _Biased(space)
         study = Study(made, seed=4)
@@ -124,7 +129,7 @@ class SearcherConformance:
     @_every_space
     def test_same_seed_same_sequence(self, searcher: MakeSearcher, space_name: str) -> None:
         """And another one from another seed; also where all values are equal."""
-        space = SPACES[space_name]
+        space = self.spaces[space_name]
 
         def sequence(seed: int, value: float | None = None) -> list[Configuration]:
             study = Study(searcher(space), seed=seed)
@@ -137,10 +142,12 @@ class SearcherConformance:
 
     def test_same_sequence_in_another_process(self, searcher: MakeSearcher) -> None:
         """With another hash seed, and the configuration rebuilt from JSON."""
-        made = searcher(SPACES["flat"])
-        ours = {name: proposals(searcher(space)) for name, space in SPACES.items()}
+        made = searcher(self.spaces["flat"])
+        ours = {name: proposals(searcher(space)) for name, space in self.spaces.items()}
         source = inspect.getsourcefile(type(made)) or ""
         arguments = [type(made).__module__, type(made).__qualname__, source, json.dumps(made.config.to_json())]
+        if self.spaces is not SPACES:
+            arguments += [type(self).__module__, type(self).__qualname__, inspect.getsourcefile(type(self)) or ""]
         run = subprocess.run(
             [sys.executable, "-m", __name__, *arguments],
             env={**os.environ, "PYTHONHASHSEED": str(np.random.default_rng().integers(1, 2**32))},
@@ -153,7 +160,7 @@ class SearcherConformance:
 
     def test_proposing_leaves_no_trace(self, searcher: MakeSearcher) -> None:
         """The state depends on events alone: propose is not called when a journal is replayed."""
-        study = Study(searcher(SPACES["nested"]), seed=6)
+        study = Study(searcher(self.spaces["nested"]), seed=6)
         for _ in range(4):
             perform(study, script(10, concurrency=2, first=len(study.trials)))
             first = study.searcher.propose(np.random.default_rng(8))
@@ -163,7 +170,7 @@ class SearcherConformance:
     @_every_space
     def test_replaying_the_journal_goes_on_as_if_uninterrupted(self, searcher: MakeSearcher, space_name: str) -> None:
         """From the start, after one event, within a batch, in between and at the end."""
-        space, actions = SPACES[space_name], script(self.n_trials // 2, concurrency=3)
+        space, actions = self.spaces[space_name], script(self.n_trials // 2, concurrency=3)
         study = Study(searcher(space), seed=7)
         perform(study, actions)
         events = study.journal.events
@@ -175,7 +182,7 @@ class SearcherConformance:
     @_every_small_space
     def test_replaying_an_exhausted_search_is_exhausted(self, searcher: MakeSearcher, space_name: str) -> None:
         """And resuming it close to its end ends at the same points."""
-        space = SMALL_SPACES[space_name]
+        space = self.small_spaces[space_name]
         actions = script(len(list(space.enumerate())), concurrency=1)
         study = Study(searcher(space), seed=8)
         perform(study, actions)
@@ -188,7 +195,7 @@ class SearcherConformance:
 
     def test_a_deep_copy_goes_on_alike(self, searcher: MakeSearcher) -> None:
         """And says what it is."""
-        study = Study(searcher(SPACES["nested"]), seed=9)
+        study = Study(searcher(self.spaces["nested"]), seed=9)
         perform(study, script(30, concurrency=2))
         twin = copy.deepcopy(study.searcher)
         rngs = (np.random.default_rng(1), np.random.default_rng(1))
@@ -199,7 +206,7 @@ class SearcherConformance:
 
     def test_takes_results_in_any_order(self, searcher: MakeSearcher) -> None:
         """Late, twice, after a failure, of unknown trials, and never."""
-        study, rng = Study(searcher(SPACES["nested"]), seed=10), np.random.default_rng(0)
+        study, rng = Study(searcher(self.spaces["nested"]), seed=10), np.random.default_rng(0)
         for _ in range(self.n_trials // 4):
             batch = [study.ask() for _ in range(4)]
             for i in rng.permutation(4)[:3]:
@@ -217,7 +224,7 @@ class SearcherConformance:
 
     def test_survives_odd_metrics(self, searcher: MakeSearcher) -> None:
         """NaN, infinities, strings, arrays, extremes: a value or a failure, and the search goes on."""
-        study = Study(searcher(SPACES["flat"]), seed=11, max_consecutive_failures=100)
+        study = Study(searcher(self.spaces["flat"]), seed=11, max_consecutive_failures=100)
         perform(study, script(20, concurrency=1))
         for metric in ODD_METRICS * 2:
             study.tell(study.ask().id, metric)
@@ -227,7 +234,8 @@ class SearcherConformance:
     @pytest.mark.parametrize("rate", [0.3, 1.0])
     def test_survives_failing_trials(self, searcher: MakeSearcher, rate: float) -> None:
         """Some of them, or all."""
-        study, rng = Study(searcher(SPACES["nested"]), seed=12, max_consecutive_failures=1000), np.random.default_rng(0)
+        study = Study(searcher(self.spaces["nested"]), seed=12, max_consecutive_failures=1000)
+        rng = np.random.default_rng(0)
         for _ in range(self.n_trials):
             trial = study.ask()
             if rng.random() < rate:
@@ -238,7 +246,7 @@ class SearcherConformance:
 
     def test_threads_share_one_study(self, searcher: MakeSearcher) -> None:
         """No exception, no lost result, no id twice."""
-        study = Study(searcher(SPACES["flat"]), seed=13)
+        study = Study(searcher(self.spaces["flat"]), seed=13)
         errors: list[BaseException] = []
         ids: list[int] = []
 
@@ -328,19 +336,24 @@ def _timeless(event: Event) -> Event:
     return {key: value for key, value in event.items() if key != "time"}
 
 
-def _propose_in_this_process(module: str, name: str, source: str, config: str) -> None:
+def _propose_in_this_process(module: str, name: str, source: str, config: str, *suite: str) -> None:
+    searcher_class = _imported(module, name, source)
+    spaces: Mapping[str, SearchSpace] = _imported(*suite).spaces if suite else SPACES
+    made = searcher_class.Config(**json.loads(config))
+    json.dump({key: proposals(searcher_class(space, made)) for key, space in spaces.items()}, sys.stdout)
+
+
+def _imported(module: str, name: str, source: str) -> Any:
     try:
-        namespace: Any = importlib.import_module(module)
+        found: Any = importlib.import_module(module)
     except ModuleNotFoundError:  # a test file
         spec = importlib.util.spec_from_file_location(module, source)
         assert spec is not None and spec.loader is not None
-        namespace = sys.modules[module] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(namespace)
-    searcher_class: Any = namespace
+        found = sys.modules[module] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(found)
     for part in name.split("."):
-        searcher_class = getattr(searcher_class, part)
-    made = searcher_class.Config(**json.loads(config))
-    json.dump({key: proposals(searcher_class(space, made)) for key, space in SPACES.items()}, sys.stdout)
+        found = getattr(found, part)
+    return found
 
 
 if __name__ == "__main__":

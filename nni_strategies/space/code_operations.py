@@ -113,15 +113,10 @@ def cross(space: SearchSpace, mothers: Codes, fathers: Codes, rng: np.random.Gen
 def repair(space: SearchSpace, codes: Codes, rng: np.random.Generator) -> Codes:
     """Switch off what the conditions switch off, and draw what they switch on."""
     codes = codes.copy()
-    for parameter in space.parameters:
-        if parameter.condition is None:
-            continue
-        parent = space[parameter.condition.label]
-        wanted = [parent.encode(value)[0] for value in parameter.condition.values]
-        active = np.isin(codes[:, space.columns[parent.label].start], wanted)
-        columns = space.columns[parameter.label]
+    for label, source, wanted in space.switches:
+        active, columns = (codes[:, source, None] == wanted).any(axis=1), space.columns[label]
         fresh = active & (codes[:, columns.start] == INACTIVE)
         if fresh.any():
-            codes[fresh, columns] = parameter.sample_codes(rng, int(fresh.sum()))
+            codes[fresh, columns] = space[label].sample_codes(rng, int(fresh.sum()))
         codes[~active, columns] = INACTIVE
     return codes

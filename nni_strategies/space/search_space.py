@@ -101,6 +101,16 @@ class SearchSpace:
         return any(parameter.condition is not None for parameter in self.parameters)
 
     @cached_property
+    def switches(self) -> tuple[tuple[str, int, Codes], ...]:
+        """The label of each conditional parameter, the code column it depends on, and the codes that switch it on."""
+        found = []
+        for parameter in self.parameters:
+            if (condition := parameter.condition) is not None:
+                wanted = [self[condition.label].encode(value)[0] for value in condition.values]
+                found.append((parameter.label, self.columns[condition.label].start, np.array(wanted)))
+        return tuple(found)
+
+    @cached_property
     def size(self) -> int | None:
         """Number of points where constraints do not reduce it (then an upper bound), None when infinite."""
         return points.count(self)
@@ -217,6 +227,15 @@ class SearchSpace:
         if self.draw is not None:
             return self.encode([self.draw(rng) for _ in range(n)])
         return code_operations.sample(self, rng, n)
+
+    def loose_codes(self, rng: np.random.Generator, n: int) -> Codes:
+        """Draw `n` points whose conditions and constraints may be broken, as codes ``[n, n_codes]``.
+
+        Where a part is about to be overwritten: what is drawn is then repaired and checked once.
+        """
+        if self.draw is not None:
+            return self.sample_codes(rng, n)
+        return np.hstack([parameter.sample_codes(rng, n) for parameter in self.parameters])
 
     def mutate_codes(self, codes: Codes, rng: np.random.Generator, n_changes: int = 1) -> Codes:
         """Change `n_changes` active parameters in each row; rows that break a constraint are dropped.

@@ -12,6 +12,7 @@ Four families of labels are understood, each possibly in several cells (``normal
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, Literal
@@ -23,8 +24,8 @@ Loose = Literal["all", "loose_end"]
 
 _Nodes = dict[Hashable, tuple[str, Sequence[Hashable]]]
 
-_EDGE = re.compile(r"(?:(?P<cell>.*?)[/._])?(?:edge_?)?(?P<i>\d+)_(?P<j>\d+)")
-_NODE = re.compile(r"(?:(?P<cell>.*?)[/._])?(?P<kind>op|input)_(?P<i>\d+)_(?P<k>\d+)")
+EDGE_LABEL = re.compile(r"(?:(?P<cell>.*?)[/._])?(?:edge_?)?(?P<i>\d+)_(?P<j>\d+)")
+NODE_LABEL = re.compile(r"(?:(?P<cell>.*?)[/._])?(?P<kind>op|input)_(?P<i>\d+)_(?P<k>\d+)")
 _VERTEX = re.compile(r"(?:(?P<cell>.*?)[/._])?(?P<kind>op|input)(?P<i>\d+)")
 _LAYER = re.compile(r"(?P<stage>.*?)_?(?P<i>\d+)")
 
@@ -45,12 +46,12 @@ def cells_of(configuration: Mapping[str, Any], *, concat: Loose = "loose_end") -
     dict[str, TopologyGraph]
         Empty when the labels are of no family above, or do not make a graph.
     """
-    for pattern, build in ((_NODE, _nni_cell), (_VERTEX, _vertex_cell), (_EDGE, _edge_cell)):
+    for pattern, build in ((NODE_LABEL, _nni_cell), (_VERTEX, _vertex_cell), (EDGE_LABEL, _edge_cell)):
         grouped: dict[str, dict[tuple[str, ...], Any]] = {}
         for label, value in configuration.items():
-            found = pattern.fullmatch(label)
+            found = _parts(pattern, label)
             if found:
-                name, *key = found.groups()
+                name, *key = found
                 grouped.setdefault(name or "cell", {})[tuple(key)] = value
         cells = {name: build(parts, configuration, name, concat) for name, parts in grouped.items()}
         drawn = {name: cell for name, cell in cells.items() if cell is not None}
@@ -58,6 +59,12 @@ def cells_of(configuration: Mapping[str, Any], *, concat: Loose = "loose_end") -
             return drawn
     layers = _layers(configuration)
     return {"layers": TopologyGraph.chain(layers)} if len(layers) > 1 else {}
+
+
+@functools.lru_cache(maxsize=4096)
+def _parts(pattern: re.Pattern[str], label: str) -> tuple[str, ...] | None:
+    found = pattern.fullmatch(label)
+    return found.groups() if found else None
 
 
 def _edge_cell(parts: dict[tuple[str, ...], Any], _: Any, __: str, ___: Loose) -> TopologyGraph | None:

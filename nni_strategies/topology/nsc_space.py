@@ -198,6 +198,10 @@ class NSCSpace(ConstrainedSpace):
                 codes[:, self.columns[f"p2_{t + 1}"].start] = second[:, t]
         return codes
 
+    def loose_codes(self, rng: np.random.Generator, n: int) -> Codes:
+        """Draw `n` points, types uniform, as codes ``[n, n_codes]``: nothing is rejected anyway."""
+        return self.sample_codes(rng, n)
+
     def repair(self, codes: Codes, rng: np.random.Generator) -> Codes:
         """Switch off and on what the conditions do, and put predecessors in order."""
         codes = super().repair(codes, rng)

@@ -115,17 +115,22 @@ def standardized(graph: TopologyGraph) -> TopologyGraph:
     graph
         With the operations of any space.
     """
+    return _standardized(graph.labels, graph.predecessors)
+
+
+@functools.lru_cache(maxsize=4096)  # of the cells of an architecture only some change from one to the next
+def _standardized(given: tuple[str, ...], predecessors: tuple[tuple[int, ...], ...]) -> TopologyGraph:
     labels: list[str] = [INPUT]
     reads: list[tuple[int, ...]] = [()]
     became = [0]
-    for label, read in zip(graph.labels[1:-1], graph.predecessors[1:-1], strict=True):
+    for label, read in zip(given[1:-1], predecessors[1:-1], strict=True):
         reading = tuple(sorted([became[p] for p in read]))
         for operation in standard(label) or (IDENTITY,):
             labels.append(operation)
             reads.append(reading)
             reading = (len(labels) - 1,)
         became.append(len(labels) - 1)
-    outputs = tuple(became[p] for p in graph.predecessors[-1])
+    outputs = tuple(became[p] for p in predecessors[-1])
     return separable(TopologyGraph((*labels, OUTPUT), (*reads, outputs)).canonical())
 
 

@@ -73,7 +73,7 @@ class Database:
 @pytest.fixture
 def started(tmp_path, monkeypatch):
     """Start a tuner as a dispatcher of the experiment in `tmp_path`, whose manager is this test."""
-    monkeypatch.setattr(tuner_module, "watch_parent", lambda farewell: None)
+    monkeypatch.setattr("nni_strategies.bridge.guarded_tuner.watch_parent", lambda farewell: None)
     monkeypatch.setattr(tuner_module, "stop_needless", lambda rest, jobs: None)  # there is no manager to ask
     monkeypatch.setenv("SDK_PROCESS", "dispatcher")
     monkeypatch.setenv("NNI_CHECKPOINT_DIRECTORY", str(tmp_path / "checkpoint"))

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import re
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from nni_strategies.bridge.launch import free_port
 from nni_strategies.errors import DataMissing, InvalidArgument
 from nni_strategies.rsa.teacher import load_teacher
+from tests.experiments.search_scripts import (
+    EXPERIMENTS,
+    REFUSED,
+    TINY,
+    check_config,
+    check_that_it_ends_with_two,
+    loaded,
+    on_a_machine_with_a_gpu,
+    program,
+    run,
+    searched,
+)
 from tests.trial_code.test_cifar10_teacher import saved_images, saved_weights
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments" / "rsa_cifar10_cell"
-TINY = ["--max-steps", "2", "--batch-size", "8", "--holdout", "40"]
+FOLDER = EXPERIMENTS / "rsa_cifar10_cell"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(60)]
-
-
-def loaded(name: str, path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -51,18 +48,13 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_by_default_it_is_for_a_machine_with_gpus(search, monkeypatch, tmp_path):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setenv("NNI_STRATEGIES_DATA", str(tmp_path))
-    given, arguments = search.read_options(["--", "--amp", "--epochs", "3"])
+    words = ["--", "--amp", "--epochs", "3"]
+    given, arguments = on_a_machine_with_a_gpu(search, words, tmp_path, monkeypatch)
     assert (given.space, given.teacher, given.strategy, given.gpus, given.trials) == ("pnas", "resnet56", "tpe", 1, 200)
     assert (given.stimuli, given.mode) == (250, "scaled")
     trial = search.train_nasnet.options(arguments)
     assert trial.data == f"npz:{tmp_path}/cifar10/cifar10_full_jpeg.npz"
     assert (trial.epochs, trial.width, trial.cells, trial.holdout, trial.amp) == (3, 16, 6, 5000, True)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InvalidArgument, match="--gpus = 1: at most 0, which torch finds here"):
-        search.read_options([])
 
 
 @pytest.mark.parametrize(("space", "strategy"), [("pnas", "tpe"), ("layered", "lanas")])
@@ -70,9 +62,7 @@ def test_the_experiment_is_what_the_options_say(search, small, space, strategy):
     words = [*small, "--space", space, "--strategy", strategy, "--alpha", "0.5", "--trials", "7", "--", *TINY]
     given, arguments = search.read_options(words)
     experiment = search.experiment_of(given, arguments)
-    config = experiment.config.canonical_copy()
-    config.validate()  # NNI's own
-    assert (config.max_trial_number, config.trial_concurrency, config.trial_gpu_number) == (7, 2, 0)
+    check_config(experiment, 7)
     judged = experiment.evaluator.guide.judge
     assert (judged.mode, judged.alpha, judged.proxy_epochs, judged.every) == ("paper", 0.5, None, 1)
     inner = experiment.evaluator.evaluator
@@ -104,22 +94,18 @@ def test_a_teacher_of_your_own(search, small, tmp_path):
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--trials", "0"], "--trials = 0"),
+        *REFUSED,
         (["--stimuli", "41", "--", *TINY], "--stimuli = 41: at most 40"),
         (["--stimuli", "2"], "--stimuli = 2"),
-        (["--gpus", "99"], "--gpus = 99"),
         (["--teacher", "resnet65", "--", *TINY], "did you mean 'resnet56'"),
         (["--teacher", "nowhere.json", "--", *TINY], "readable JSON file"),
         (["--weights", "nowhere.th", "--", *TINY], r"nowhere\.th is no file"),
         (["--teacher", "resnet56", "--", *TINY], "the weights of this network"),  # they are of ResNet-20
-        (["--data", "npz:/nowhere.npz"], r"/nowhere\.npz does not exist"),
         (["--data", "imagenet:/"], "--data"),
         (["--combine", "P", "TSE", "--", *TINY], "combine"),  # not with the paper's sum
         (["--alpha", "nan", "--", *TINY], "alpha"),
         (["--resume", "nosuch"], '--resume = "nosuch": an experiment of --strategy lanas'),
         (["--resume", "nosuch", "--strategy", "lanas", "--", *TINY], "the id of a NAS experiment that began"),
-        (["--", *TINY, "--checkpoint", "one.pt"], "--checkpoint"),  # all trials would share it
-        (["--", "--holdout", "500"], "holdout = 500"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(search, small, words, named):
@@ -166,30 +152,15 @@ def test_nnis_tpe_needs_help_with_the_hubs_inputs_and_then_learns(search):
 # -- the whole of it ------------------------------------------------------------------------------
 
 
-def run(experiment: Any, *arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=experiment.folder, env=experiment.environment, capture_output=True, text=True, timeout=250, check=False,
-    )  # fmt: skip
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
 @pytest.mark.integration
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("space", "strategy"), [("pnas", "tpe"), ("layered", "lanas")])
 def test_from_start_to_a_retrained_network(search, small, tmp_path, monkeypatch, space, strategy):
-    from tests.integration.nni_experiment import Experiment
+    experiment = program(tmp_path, NNI_STRATEGIES_CACHE=str(tmp_path / "cache"))
+    words = [*small, "--space", space, "--strategy", strategy]
+    identity, scores = searched(experiment, FOLDER / "search.py", words)
 
-    program = Experiment(tmp_path, mended=True, variables={"NNI_STRATEGIES_CACHE": str(tmp_path / "cache")})
-    words = ["--space", space, "--strategy", strategy, "--trials", "2", "--port", str(free_port())]
-    output = run(program, str(FOLDER / "search.py"), *small, *words, "--", *TINY)
-    identity = re.search(r"nni_strategies report (\w+)", output)
-    assert identity is not None, output
-    scores = re.findall(r"^(-?\d\.\d{4}) \{", output, re.MULTILINE)
-    assert len(scores) == 2 and scores == sorted(scores, reverse=True)
-
-    (database,) = tmp_path.glob(f"**/{identity[1]}/db/nni.sqlite")
+    (database,) = tmp_path.glob(f"**/{identity}/db/nni.sqlite")
     with sqlite3.connect(database) as records:
         rows = records.execute("SELECT type, data FROM MetricData").fetchall()
     reported = [(kind, json.loads(json.loads(text))) for kind, text in rows]
@@ -201,7 +172,7 @@ def test_from_start_to_a_retrained_network(search, small, tmp_path, monkeypatch,
     layers = [value for name, value in reported[0][1].items() if name.startswith("TG:")]
     assert reported[0][1]["TG"] == pytest.approx(sum(layers) / len(layers)) and len(layers) == 4
 
-    run(program, "-m", "nni_strategies.cli", "report", identity[1], "-o", "found")
+    run(experiment, "-m", "nni_strategies.cli", "report", identity, "-o", "found")
     best = json.loads((tmp_path / "found" / "best.json").read_text())
     assert f"{best['metric']:.4f}" == scores[0]
     network = loaded("best_py", tmp_path / "found" / "best.py").build()
@@ -222,10 +193,5 @@ def parameters(network: Any) -> int:
 
 @pytest.mark.integration
 def test_bad_input_ends_with_two_before_anything_starts(small, tmp_path):
-    from tests.integration.nni_experiment import Experiment
-
-    program = Experiment(tmp_path, mended=True, variables={})
-    output = run(program, str(FOLDER / "search.py"), *small, "--teacher", "resnet65", "--", *TINY, code=2)
-    assert "Traceback" not in output
-    assert output.splitlines()[-1].startswith('error: --teacher = "resnet65": one of')
-    assert not list(tmp_path.glob("**/nni.sqlite"))
+    words = [*small, "--teacher", "resnet65"]
+    check_that_it_ends_with_two(tmp_path, FOLDER / "search.py", words, 'error: --teacher = "resnet65": one of')

@@ -5,7 +5,9 @@ A model is worth what :func:`quality` says of its configuration, so a result tel
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import nni
@@ -58,8 +60,11 @@ def evaluate(model: Any) -> None:
     nni.report_final_result(quality(configuration_of(model)))
 
 
-def evaluate_with_latency(model: Any) -> None:
-    """Report a dictionary."""
+def evaluate_with_latency(model: Any, gate: str = "") -> None:
+    """Report a dictionary, once there is no file `gate`; ``<gate>.waiting`` tells that there is a trial before it."""
+    while gate and Path(gate).exists():
+        Path(f"{gate}.waiting").touch()
+        time.sleep(0.1)
     configuration = configuration_of(model)
     metric = {"default": quality(configuration), "latency_ms": latency_of(configuration), "epochs": 3}
     nni.report_final_result(metric)

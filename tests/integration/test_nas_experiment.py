@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -16,9 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nni_strategies.bridge.manager_process import find_managers
 from nni_strategies.search.baselines import RandomSearch
-from nni_strategies.search.journal import read
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_nni import space_from_model_space
 
@@ -27,68 +24,29 @@ sys.path.insert(0, str(HERE))  # where trials find small_space too
 import nni_strategies.bridge.torchvision_first  # noqa: E402, F401
 
 # isort: split
-from nni_experiment import REPOSITORY, alive, free_port, poll  # noqa: E402
+from nni_experiment import alive, poll  # noqa: E402
 from small_space import SmallSpace, value_of  # noqa: E402
+
+from tests.integration.nas_program import Program, environment  # noqa: E402
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(480)]
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{HERE}", "OMP_NUM_THREADS": "1"}
-
-
-class Program:
-    """``run_small_nas.py`` in a process of its own, again and again on the same experiment."""
+class SmallProgram(Program):
+    """``run_small_nas.py``, whose trials note what they evaluate."""
 
     def __init__(self, folder: Path, **wanted: object) -> None:
-        self.folder = folder
         self.log = folder / "evaluated.txt"
-        self.wanted = {"folder": str(folder), "id": "nas", "log": str(self.log), **wanted}
-        self.output = folder / "output.txt"
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        argument = json.dumps({**self.wanted, "port": free_port()})
-        with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "run_small_nas.py", argument],
-                cwd=HERE, env=environment(), stdout=output, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
-
-    def result(self, seconds: float = 240) -> dict[str, Any]:
-        assert self.process is not None
-        self.process.wait(seconds)
-        lines = self.output.read_text().splitlines()
-        assert lines and lines[-1].startswith("{"), self.output.read_text()[-4000:]
-        return dict(json.loads(lines[-1]))
-
-    def kill_python(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def managers(self) -> list[int]:
-        return [process.pid for process in find_managers("nas", self.folder)]
-
-    def events(self, kind: str) -> list[dict[str, Any]]:
-        path = self.folder / "nas" / "checkpoint" / "journal.jsonl"
-        return [event for event in read(path)[0] if event["event"] == kind] if path.exists() else []
+        super().__init__("run_small_nas.py", folder, log=str(self.log), **wanted)
 
     def wait_for_finished(self, n: int) -> None:
         poll(lambda: len(self.events("finished")) >= n or None, 200, f"{n} results in the journal")
 
-    def clean_up(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.kill_python()
-        for pid in self.managers():
-            os.kill(pid, signal.SIGKILL)
-
 
 @pytest.fixture
-def program(tmp_path: Path) -> Iterator[Program]:
-    program = Program(tmp_path, trials=7, concurrency=2, seconds=0.2)
-    yield program
-    program.clean_up()
+def program(tmp_path: Path) -> Iterator[SmallProgram]:
+    with SmallProgram(tmp_path, trials=7, concurrency=2, seconds=0.2) as program:
+        yield program
 
 
 @pytest.fixture(scope="module")
@@ -113,14 +71,11 @@ def first_asks_last(n: int, seconds: int, python: str) -> str:
     return f"sleep $((NNI_TRIAL_SEQ_ID % {n} ? 0 : {seconds})) && {python}"
 
 
-def outcome(folder: Path, **wanted: object) -> tuple[dict[str, Any], Program]:
+def outcome(folder: Path, **wanted: object) -> tuple[dict[str, Any], SmallProgram]:
     """Return what the program prints at the end of an experiment that nobody kills."""
-    program = Program(folder, seconds=0, **wanted)
-    try:
+    with SmallProgram(folder, seconds=0, **wanted) as program:
         program.start()
         return program.result(), program
-    finally:
-        program.clean_up()
 
 
 def uninterrupted(n: int) -> list[dict[str, str]]:
@@ -129,10 +84,10 @@ def uninterrupted(n: int) -> list[dict[str, str]]:
     return [study.ask().configuration for _ in range(n)]
 
 
-def test_killed_python_then_killed_manager(program: Program) -> None:
+def test_killed_python_then_killed_manager(program: SmallProgram) -> None:
     program.start()
     poll(lambda: len(program.events("issued")) >= 4 or None, 200, "two trials ended and two more began")
-    program.kill_python()
+    program.kill()
     assert len(program.managers()) == 1  # it survives, its trials too
     before = {e["trial"]: e["value"] for e in program.events("finished")}
 

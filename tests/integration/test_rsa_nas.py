@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from nni_strategies.bridge.manager_process import find_managers
-from nni_strategies.search.journal import read
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))  # where trials find guided_space too
@@ -25,7 +18,8 @@ import nni_strategies.bridge.torchvision_first  # noqa: E402, F401
 from guided_space import accuracy  # noqa: E402
 from nni.nas.space import RawFormatModelSpace  # noqa: E402
 
-from tests.integration.nni_experiment import REPOSITORY, free_port, poll  # noqa: E402
+from tests.integration.nas_program import Program  # noqa: E402
+from tests.integration.nni_experiment import poll  # noqa: E402
 from tests.integration.rsa_runs import LAYERS, check_tg, history, make_teacher, warm_python  # noqa: E402
 from tests.rsa.small_space import SmallSpace  # noqa: E402
 
@@ -38,48 +32,10 @@ def python() -> Iterator[str]:
         yield command
 
 
-class Program:
-    """``run_guided_nas.py`` in a process of its own, again and again on the same experiment."""
-
-    def __init__(self, folder: Path, python: str, **wanted: object) -> None:
-        self.folder, self.output = folder, folder / "output.txt"
-        self.teacher = make_teacher(folder / "teacher")
-        self.wanted = {"folder": str(folder), "id": "nas", "teacher": self.teacher, "python": python, **wanted}
-        self.process: subprocess.Popen[str] | None = None
-
-    def start(self) -> None:
-        argument = json.dumps({**self.wanted, "port": free_port()})
-        environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}:{HERE}", "OMP_NUM_THREADS": "1"}
-        with self.output.open("w") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", "run_guided_nas.py", argument],
-                cwd=HERE, env=environment, stdout=output, stderr=subprocess.STDOUT, text=True,
-            )  # fmt: skip
-
-    def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def result(self) -> dict[str, Any]:
-        assert self.process is not None
-        self.process.wait(300)
-        lines = self.output.read_text().splitlines()
-        assert lines and lines[-1].startswith("{"), self.output.read_text()[-4000:]
-        return dict(json.loads(lines[-1]))
-
-    def finished(self) -> int:
-        path = self.folder / "nas" / "checkpoint" / "journal.jsonl"
-        return sum(event["event"] == "finished" for event in read(path)[0]) if path.exists() else 0
-
-    def __enter__(self) -> Program:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.process is not None and self.process.poll() is None:
-            self.kill()
-        for manager in find_managers("nas", self.folder):
-            os.kill(manager.pid, signal.SIGKILL)
+def program(folder: Path, python: str, **wanted: object) -> Program:
+    """Return ``run_guided_nas.py`` with a teacher."""
+    teacher = make_teacher(folder / "teacher")
+    return Program("run_guided_nas.py", folder, python=python, teacher=teacher, **wanted)
 
 
 def candidate(sample: dict[str, Any]) -> Any:
@@ -105,7 +61,7 @@ def check_rows(result: dict[str, Any], program: Program, alpha: float) -> list[R
     for trial, sample, metrics in ((row["trial"], row["sample"], row["metrics"]) for row in result["rows"]):
         if metrics:  # a trial that was killed has none
             rows.append(Row(trial, sample, metrics[0], candidate(sample)))
-            check_tg(program.teacher, rows[-1].network, program.folder / "nas", trial, metrics[0])
+            check_tg(program.wanted["teacher"], rows[-1].network, program.folder / "nas", trial, metrics[0])
     assert len(rows) == program.wanted["trials"]
     for shown in (row.shown for row in rows):
         assert {"default", "P", "TG", *(f"TG:{name}" for name in LAYERS)} <= set(shown)
@@ -118,9 +74,9 @@ def check_rows(result: dict[str, Any], program: Program, alpha: float) -> list[R
 
 def test_tpe_searches_by_the_papers_sum_and_the_evaluators_arguments_too(tmp_path: Path, python: str) -> None:
     options = {"mode": "paper", "alpha": 2.0}
-    with Program(tmp_path, python, trials=6, strategy="TPE", lightning=False, options=options) as program:
-        program.start()
-        rows = check_rows(program.result(), program, 2.0)
+    with program(tmp_path, python, trials=6, strategy="TPE", lightning=False, options=options) as running:
+        running.start()
+        rows = check_rows(running.result(), running, 2.0)
     for row in rows:  # P says which rate it was trained with
         assert row.shown["P"] == pytest.approx(0.1 + row.sample["rate"])
     assert {row.sample["rate"] for row in rows} == {0.1, 0.3}
@@ -128,13 +84,13 @@ def test_tpe_searches_by_the_papers_sum_and_the_evaluators_arguments_too(tmp_pat
 
 def test_lanas_with_lightning_goes_on_after_a_kill(tmp_path: Path, python: str) -> None:
     options = {"mode": "scaled", "stop_mode": "flag"}
-    with Program(tmp_path, python, trials=6, strategy="LaNAS", lightning=True, options=options) as program:
-        program.start()
-        poll(lambda: program.finished() >= 2, 200, "two results are in the journal")
-        program.kill()
-        program.start()
-        rows = check_rows(program.result(), program, 0.0)  # the first ten trials report P alone
-        judged = [line["trial"] for line in history(program.folder / "nas") if line["judged"]]
+    with program(tmp_path, python, trials=6, strategy="LaNAS", lightning=True, options=options) as running:
+        running.start()
+        poll(lambda: len(running.events("finished")) >= 2, 200, "two results are in the journal")
+        running.kill()
+        running.start()
+        rows = check_rows(running.result(), running, 0.0)  # the first ten trials report P alone
+        judged = [line["trial"] for line in history(running.folder / "nas") if line["judged"]]
         assert set(judged) == {row.trial for row in rows}  # before and after
     for row in rows:
         assert row.shown["P"] == pytest.approx(accuracy(row.network))

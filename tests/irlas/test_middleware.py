@@ -104,6 +104,37 @@ def test_a_latency_term_by_name():
         assert model.metric == pytest.approx(expected, abs=1e-12)
 
 
+class Profiler:
+    """What NNI's profilers have."""
+
+    def profile(self, sample):
+        return latency_of(sample)
+
+
+@pytest.mark.parametrize("profiler", [Profiler(), latency_of], ids=["a profiler", "a function"])
+def test_a_latency_that_no_trial_reports_is_predicted(profiler, caplog):
+    stimuli = paper(lam=0.3, latency=lambda value, latency_ms: value / latency_ms, profiler=profiler)
+    _, engine = run(Random(seed=1), stimuli, n=5)
+    for model, trial in zip(engine._history, stimuli.shaper.trials, strict=True):
+        assert trial.latency_ms == latency_of(model.sample)
+        expected = quality(model.sample) / latency_of(model.sample) + 0.3 * trial.stimuli
+        assert model.metric == pytest.approx(expected, abs=1e-12)
+    assert "no latency" not in caplog.text
+
+
+def test_a_latency_that_is_reported_counts_more_than_one_that_is_predicted():
+    stimuli = paper(lam=0.0, latency=lambda value, latency_ms: latency_ms, profiler=lambda sample: 99.0)
+    _, engine = run(Random(seed=1), stimuli, n=3, evaluate=evaluate_with_latency)
+    assert [model.metric for model in engine._history] == [latency_of(model.sample) for model in engine._history]
+
+
+def test_a_profiler_that_fails_is_told_once(caplog):
+    stimuli = paper(lam=0.0, latency=lambda value, latency_ms: 0.0, profiler=lambda sample: 1 / 0)
+    _, engine = run(Random(seed=1), stimuli, n=3)
+    assert [model.metric for model in engine._history] == [quality(model.sample) for model in engine._history]
+    assert caplog.text.count("no latency was predicted") == 1
+
+
 def test_a_latency_that_is_missing_is_told(caplog):
     stimuli = paper(lam=0.3, latency=lambda value, latency_ms: 0.0)
     run(Random(seed=1), stimuli, n=3)
@@ -306,6 +337,8 @@ def test_the_best_are_ranked_by_what_is_asked():
         ({"latency": {"term": "mnas"}, "mode": "paper"}, "target"),
         ({"latency": lambda value, latency_ms: value}, "mode='paper'"),
         ({"optimize_mode": "minimize"}, "maximizes always"),
+        ({"profiler": print}, "beside latency="),
+        ({"mode": "paper", "latency": {"term": "mnas", "target": 3.0}, "profiler": 3}, "profile"),
     ],
 )
 def test_bad_arguments_are_refused_at_once(arguments, message):

@@ -144,6 +144,16 @@ def test_the_last_state_sees_its_layer_and_the_one_before():
     assert len(full) == len(steps) - 1
 
 
+def test_what_is_illegal_is_no_action_that_was_never_taken():
+    """After an add of 1 and 0, which alone could be, its bad result is not forgotten for an action that is none."""
+    made = agent(nsc_space(2, ("conv3", "add")), replay=0, alpha=1.0)
+    add = {"op_1": "conv3", "p1_1": 0, "op_2": "add", "p1_2": 1, "p2_2": 0}
+    finish(made, ({"op_1": "conv3", "p1_1": 0, "op_2": "conv3", "p1_2": 0}, 1.0), (add, 0.0))
+    begun = ((0, (0,)), (1, (0,)))
+    assert made._q[begun][(1,)] == 0.0  # add; the mean is 0.5
+    assert made._q[begun][(0,)] == 1.0
+
+
 class _Chooser(UniformPrior):
     asked = 0
 
@@ -161,6 +171,37 @@ def test_any_prior_that_can_choose_is_asked():
     for _ in range(20):
         study.tell(study.ask().id, 0.5)
     assert prior.asked > 10
+
+
+@pytest.mark.parametrize(("n_decisions", "asked"), [(12, 12), (13, 1)])
+def test_in_large_spaces_an_episode_that_only_explores_chooses_once(n_decisions, asked):
+    space = SearchSpace(tuple(Categorical(f"x_{i}", tuple(range(5))) for i in range(n_decisions)))
+    prior = _Chooser(space)
+    made = QLearning(space, QLearningConfig(), prior=prior)
+    made._episode(0.5, np.random.default_rng(0))  # nothing is known, so every decision explores
+    assert prior.asked == asked
+
+
+def test_in_large_spaces_it_chooses_anew_where_a_greedy_decision_departs():
+    space = SearchSpace(tuple(Categorical(f"x_{i}", (0, 1)) for i in range(20)))
+
+    class First(_Chooser):
+        """Chooses the candidate of most ones."""
+
+        def choose(self, codes, rng):
+            self.asked += 1
+            return int(np.argmax(codes.sum(axis=1)))
+
+    prior = First(space)
+    made = QLearning(space, QLearningConfig(replay=0), prior=prior)
+    finish(made, (dict.fromkeys(space.labels, 0), 1.0))  # greedy decisions are zeros, as long as all before are
+    rng, asked = np.random.default_rng(3), []
+    for _ in range(40):
+        before = prior.asked
+        values = list(made._episode(0.5, rng).values())
+        asked.append(prior.asked - before)
+        assert asked[-1] <= 1 + (values.index(1) if 1 in values else 20)
+    assert {1, 2} <= set(asked)
 
 
 def test_where_no_other_completion_is_found_the_agent_goes_on(monkeypatch):

@@ -102,7 +102,7 @@ def manager(tmp_path, monkeypatch):
         monkeypatch.setattr(Dispatcher, "current", classmethod(lambda cls: found))
         return found
 
-    monkeypatch.setattr("nni_strategies.irlas.shaped_tuner.watch_parent", lambda farewell: None)
+    monkeypatch.setattr("nni_strategies.bridge.guarded_tuner.watch_parent", lambda farewell: None)
     current()
     return current
 

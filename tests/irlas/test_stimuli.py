@@ -72,10 +72,24 @@ def test_several_experts_are_averaged_or_the_nearest_counts(graphs):
     assert fitted(graphs, names, reduce="max").similarity(graph) == max(each)
 
 
+def test_a_known_block_is_not_compared_again(graphs, monkeypatch):
+    stimuli = fitted(graphs)
+    known = stimuli.similarity(graphs[3])
+    monkeypatch.setattr("nni_strategies.irlas.stimuli._KEPT", 50)
+    asked, compare = [], stimuli._by_expert.by_expert
+    monkeypatch.setattr(stimuli._by_expert, "by_expert", lambda graph: asked.append(graph) or compare(graph))
+    again = TopologyGraph(graphs[3].labels, graphs[3].predecessors)
+    assert stimuli.similarity(again) == known
+    assert asked == []
+    for graph in graphs:
+        assert stimuli.similarity(graph) == sum(compare(graph))
+    assert len(stimuli._known) <= 400
+
+
 def test_depth_alone_raises_nothing(graphs):
     stimuli, block = fitted(graphs), Block("a", expert("resnet"), 1)
     deep = [Block("a", expert("resnet"), 20)]
-    assert stimuli.score_blocks(deep) == stimuli.score_blocks([block])
+    assert stimuli.similarity_of(deep) == stimuli.similarity_of([block])
     mixed = [Block("a", expert("resnet"), 3), Block("b", graphs[0], 1)]
     expected = 0.75 * stimuli.similarity(expert("resnet")) + 0.25 * stimuli.similarity(graphs[0])
     assert stimuli.similarity_of(mixed) == pytest.approx(expected)
@@ -103,6 +117,61 @@ def test_they_survive_json_and_another_process(graphs):
 def test_damaged_stimuli_are_refused(graphs, change, match):
     with pytest.raises(InvalidArgument, match=match):
         Stimuli.from_json({**fitted(graphs).to_json(), **change})
+
+
+def test_label_weights_that_are_cut_off_are_refused(graphs):
+    document = fitted(graphs, measure="jaccard", irl="kernel").to_json()
+    rows = document["similarity"]["theta"]["resnext"]
+    n = len(rows[1])
+
+    def damaged(theta):
+        return {**document, "similarity": {**document["similarity"], "theta": theta}}
+
+    wanted = rf"theta\['resnext'\]\[1\] = \"{n - 1} weights\": {n} weights, one for each"
+    with pytest.raises(InvalidArgument, match=wanted):
+        Stimuli.from_json(damaged({"resnext": [rows[0], rows[1][:-1], rows[2]]}))
+    with pytest.raises(InvalidArgument, match=r"theta\['resnext'\] = \"2 lists\": 3 lists"):
+        Stimuli.from_json(damaged({"resnext": rows[:2]}))
+    with pytest.raises(InvalidArgument, match=r"theta\['resnext'\] = \"0 lists\""):
+        Stimuli.from_json(damaged({"resnet": rows}))
+
+
+def test_linear_weights_that_are_cut_off_are_refused(graphs):
+    members = [one(graph) for graph in graphs]
+    fit = Stimuli.fit({"resnet": expert("resnet")}, members, features="nsc_raw_window", irl="projection")
+    document = fit.to_json()
+    document["similarity"]["reports"]["resnet"]["weights"].pop()
+    with pytest.raises(InvalidArgument, match=r"weights = \"19 weights\": 20 weights"):
+        Stimuli.from_json(document)
+
+
+def test_a_file_of_their_own(graphs, tmp_path):
+    stimuli = fitted(graphs, ("resnext", "inception"), measure="jaccard", irl="kernel")
+    path = tmp_path / "stimuli.json"
+    stimuli.save(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["stimuli.json"]
+    again = Stimuli.load(str(path))
+    assert again.to_json() == stimuli.to_json() == json.loads(path.read_text())
+    assert np.array_equal(again.scores(graphs), stimuli.scores(graphs))
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(graphs, tmp_path, monkeypatch):
+    stimuli, path = fitted(graphs), tmp_path / "stimuli.json"
+    stimuli.save(path)
+    before = path.read_text()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("no space")))
+    with pytest.raises(OSError, match="no space"):
+        fitted(graphs, ("densenet",)).save(path)
+    assert path.read_text() == before
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", "{}", '{"format": 1}'])
+def test_a_file_that_holds_none_is_refused(tmp_path, text):
+    path = tmp_path / "bad.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(InvalidArgument, match="stimuli"):
+        Stimuli.load(path)
 
 
 def test_members_that_are_all_alike_are_refused():

@@ -45,11 +45,12 @@ def test_an_experiment_finds_nothing_wrong_where_labels_do_not_say_all():
 
 def test_experts_of_one_s_own():
     _, view = build("NasBench201")
-    strategy = IRLAS(expert_blocks={"mine": expert("inception")})
+    strategy = IRLAS(experts={"mine": expert("inception")})
     searcher: Any = strategy.make_searcher(view.space)
     assert list(searcher.scores.projections) == ["mine"]
-    with pytest.raises(InvalidArgument, match="TopologyGraph"):
-        IRLAS(expert_blocks={"mine": "inception"})  # type: ignore[dict-item]
+    assert strategy.extra_repr().count("experts=('mine',)") == 1
+    with pytest.raises(InvalidArgument, match="networks"):
+        IRLAS(experts={"mine": 3})
 
 
 def test_a_misspelt_argument_is_refused():

@@ -115,3 +115,17 @@ def shuffled(graph: TopologyGraph, rng: np.random.Generator) -> TopologyGraph:
     place = {node: i for i, node in enumerate(order)}
     predecessors = tuple(tuple(sorted(place[p] for p in graph.predecessors[node])) for node in order)
     return TopologyGraph(tuple(graph.labels[node] for node in order), predecessors)
+
+
+@pytest.mark.parametrize(("view", "rounds"), [(wl.whole, 2), (wl.by_operations, 1)])
+def test_experts_that_share_numbers_count_as_alone(view, rounds):
+    numbering = wl.Numbering(rounds)
+    shared = [wl.Neighbourhoods(view(expert(name)), rounds, numbering) for name in EXPERTS]
+    alone = [wl.Neighbourhoods(view(expert(name)), rounds) for name in EXPERTS]
+    graphs = [block_graph(block) for block in random_blocks(np.random.default_rng(2), 200, 8)]
+    for nodes in (view(graph) for graph in [*graphs, *map(expert, EXPERTS)]):
+        labels = numbering.labels(nodes)
+        for one, other in zip(shared, alone, strict=True):
+            assert [h.tolist() for h in one.counted(labels, nodes.margin)] == [h.tolist() for h in other.count(nodes)]
+    for one, other in zip(shared, alone, strict=True):
+        assert [h.tolist() for h in one.histograms] == [h.tolist() for h in other.histograms]

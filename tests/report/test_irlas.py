@@ -11,9 +11,11 @@ from nni_strategies.errors import JournalError
 from nni_strategies.irlas import scoring
 from nni_strategies.irlas.prior import expert_prior
 from nni_strategies.report.irlas import guidance, ranks
+from nni_strategies.report.page import render_page
 from nni_strategies.report.records import journal_trials
 from nni_strategies.search.baselines import RandomSearch
 from tests.report.irlas_searches import CELL, convolutions, record_of, searched, shaper_of
+from tests.report.test_page import Page
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +102,42 @@ def test_the_paper_s_reward_beside_the_raw_metric(maximize: bool) -> None:
         score = study.searcher.scores.score(trial.configuration)
         assert guided.shaped[trial.id] == pytest.approx(raw + sign * 0.25 * score, abs=1e-6)
     assert sum(sign * value for value in guided.shaped.values()) == pytest.approx(study.searcher._total, abs=1e-4)
+
+
+@pytest.mark.parametrize("maximize", [True, False])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"mode": "paper", "lam": 0.25, "schedule": "linear"},
+        {"mode": "paper", "lam": 0.25, "latency": {"term": "mnas", "target": 3.0, "w": -0.5}},
+        {"mode": "prior", "latency": {"term": "log", "target": 3.0}},
+    ],
+    ids=["decay", "paper with latency", "prior with latency"],
+)
+def test_what_the_agent_learned_is_shown_whatever_shaped_it(options, maximize: bool) -> None:
+    study = searched(12, maximize=maximize, **options)
+    guided = guidance(record_of(study.journal.events))
+    searcher, sign = study.searcher, 1 if maximize else -1
+    reward = searcher._reward
+    for trial in study.trials:
+        metrics = convolutions(trial.configuration)
+        score = searcher.scores.score(trial.configuration)
+        told = reward.of(sign * metrics["default"], score, reward.lam_at(trial.id), metrics["latency_ms"])
+        assert guided.shaped[trial.id] == pytest.approx(sign * told, abs=1e-12)
+    assert sum(sign * value for value in guided.shaped.values()) == pytest.approx(searcher._total, abs=1e-9)
+    words = Page(render_page(record_of(study.journal.events))).words
+    assert "All else on this page is by the raw one" in words
+
+
+def test_a_journal_that_has_no_rewards_shows_them_where_they_are_known() -> None:
+    def older(**options):
+        study = searched(12, mode="paper", lam=0.25, **options)
+        events = [{k: v for k, v in event.items() if k != "reward"} for event in study.journal.events]
+        return guidance(record_of(events)).shaped, study.searcher._total
+
+    shaped, total = older()
+    assert sum(shaped.values()) == pytest.approx(total, abs=1e-4)
+    assert older(schedule="linear")[0] == {}
 
 
 def test_a_reward_that_is_the_metric_is_not_shown() -> None:

@@ -31,3 +31,28 @@ def test_remarks_of_a_prior_are_kept_with_proposals_and_imports_and_go_nowhere_e
     assert [t.configuration for t in talking.trials] == [t.configuration for t in silent.trials]
     again = Study(RandomSearch(FLAT, prior=Talking(FLAT)), journal=talking.journal)
     assert again.trials == talking.trials
+
+
+def test_the_reward_of_a_result_is_kept_and_goes_nowhere_else() -> None:
+    class Doubling(RandomSearch):
+        def reward_of(self, trial):
+            return None if trial.value is None or trial.value < 0.5 else 2 * trial.value + trial.metrics["more"]
+
+    plain, doubling = Study(RandomSearch(FLAT)), Study(Doubling(FLAT))
+    for study in (plain, doubling):
+        for value in (0.25, 0.5, float("nan")):
+            study.tell(study.ask().id, {"default": value, "more": 1.0})
+    finished = [event for event in doubling.journal.events if event["event"] == "finished"]
+    assert [event.get("reward") for event in finished] == [None, 2.0]
+    assert not any("reward" in event for event in plain.journal.events)
+    assert doubling.trials == plain.trials == Study(Doubling(FLAT), journal=doubling.journal).trials
+
+
+def test_a_reward_that_fails_costs_no_result() -> None:
+    class Failing(RandomSearch):
+        def reward_of(self, trial):
+            raise ZeroDivisionError
+
+    study = Study(Failing(FLAT))
+    study.tell(study.ask().id, 0.5)
+    assert study.trials[0].value == 0.5 and study.counts == {"searcher errors": 1}

@@ -69,3 +69,28 @@ def test_draws_are_uniform_over_a_flat_space() -> None:
     counts = Counter(map(space.key, space.decode(space.sample_codes(np.random.default_rng(0), 24 * 300))))
     assert len(counts) == 24
     assert all(300 - 87 < count < 300 + 87 for count in counts.values())
+
+
+def test_switches_are_the_conditions():
+    for space in SPACES.values():
+        found = {label: (source, set(wanted.tolist())) for label, source, wanted in space.switches}
+        expected = {
+            p.label: (
+                space.columns[p.condition.label].start,
+                {space[p.condition.label].encode(value)[0] for value in p.condition.values},
+            )
+            for p in space.parameters
+            if p.condition is not None
+        }
+        assert found == expected
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_loose_codes_are_points_once_they_are_repaired_and_checked(name):
+    space = SPACES[name]
+    loose = space.loose_codes(np.random.default_rng(3), 200)
+    assert loose.shape == (200, space.n_codes)
+    points = space.only_valid(space.repair(loose, np.random.default_rng(4)))
+    assert len(points) > 20
+    for configuration in space.decode(points):
+        space.validate(configuration)

@@ -13,7 +13,7 @@ at S = 0, and an expert's own features have S = 1.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,18 +26,20 @@ from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingCell
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.irlas.experts import expert, projected
+from nni_strategies.irlas.experts import projected
+from nni_strategies.irlas.given_experts import read_experts
 from nni_strategies.irlas.one_shot.flow import ENTRY, Tally
 from nni_strategies.irlas.one_shot.one_hop import OneHop, Scalar, similarity
 from nni_strategies.irlas.one_shot.operations import Rule, Run
 from nni_strategies.irlas.one_shot.probabilities import Probabilities, supernet_modules, uniform_probabilities
 from nni_strategies.irlas.one_shot.program import rule_of
+from nni_strategies.irlas.stimuli import Stimuli
 from nni_strategies.topology.graph import TopologyGraph
 
 #: Any two of these work on NAS-Bench-201, ResNeXt alone does not.
 EXPERTS = ("resnext", "resnet_basic", "densenet")
 
-Experts = Sequence[str | TopologyGraph | OneHop]
+Experts = Sequence[Any] | Mapping[str, Any]
 
 _LARGEST_M = 1.0 - 1e-9
 
@@ -120,7 +122,8 @@ class ExpectedStimuli:
     supernet
         What a one-shot strategy's ``mutate_model`` returns.
     experts
-        Names, graphs (translated into the operations of each block) or histograms; S is by the mean of F over them.
+        Names, files, graphs, networks (translated into the operations of each block) or histograms; S is by the mean
+        of F over them.
 
     Raises
     ------
@@ -158,16 +161,26 @@ def _mean_similarity(tally: Tally, experts: Sequence[OneHop]) -> Any:
 
 
 def experts_of(experts: Experts) -> list[TopologyGraph | OneHop]:
-    """Return experts with names looked up.
+    """Return experts as graphs and histograms.
 
     Raises
     ------
     InvalidArgument
-        None, or an unknown one.
+        None, or one that :func:`~nni_strategies.irlas.given_experts.read_experts` refuses.
     """
-    if isinstance(experts, str) or not experts:
+    if isinstance(experts, Mapping):
+        return _graphs(experts)
+    if not experts or not isinstance(experts, (list, tuple)):
         raise InvalidArgument("experts", experts, "a list of at least one expert")
-    return [expert(each) if isinstance(each, str) else each for each in experts]
+    known = (OneHop, TopologyGraph)
+    return [one for each in experts for one in ([each] if isinstance(each, known) else _graphs([each]))]
+
+
+def _graphs(given: Any) -> list[TopologyGraph | OneHop]:
+    found = read_experts(given)
+    if isinstance(found, Stimuli):
+        raise InvalidArgument("experts", list(found.experts), "networks: the stimuli of a supernet are its own")
+    return list(found.values())
 
 
 def _features(given: TopologyGraph | OneHop, tally: Tally) -> OneHop:

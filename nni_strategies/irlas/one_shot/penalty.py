@@ -46,7 +46,8 @@ class SupernetStimuli:
     Parameters
     ----------
     experts
-        Names, graphs of standard operations (translated into the operations of each block), or histograms.
+        Whatever :func:`~nni_strategies.irlas.given_experts.read_experts` reads but stimuli (translated into the
+        operations of each block); histograms too.
 
     Raises
     ------
