@@ -1,6 +1,7 @@
 """Neural-architecture search as plug-ins of NNI 3.0: LaNAS proposes, a teacher judges early, expert networks guide.
 
-Names are imported when they are first used: a tuner's process loads no torch, a trial's no searcher.
+NAT transforms what is there already. Names are imported when they are first used: a tuner's process loads no torch
+unless the tuner has a policy to learn, a trial's no searcher.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from nni_strategies.lanas.searcher import LaNASSearcher as LaNASSearcher
     from nni_strategies.lanas.strategy import LaNAS as LaNAS
     from nni_strategies.lanas.tuner import LaNASTuner as LaNASTuner
+    from nni_strategies.nat.config import NATConfig as NATConfig
+    from nni_strategies.nat.one_shot.strategy import NATOneShot as NATOneShot
+    from nni_strategies.nat.searcher import NATSearcher as NATSearcher
+    from nni_strategies.nat.strategy import NAT as NAT
+    from nni_strategies.nat.tuner import NATTuner as NATTuner
     from nni_strategies.rsa.evaluator import TeacherGuidedEvaluator as TeacherGuidedEvaluator
 
 _HOMES = {
@@ -32,11 +38,17 @@ _HOMES = {
     "LaNASTuner": "lanas.tuner",
     "MirrorStimuli": "irlas.middleware",
     "MirrorStimuliTuner": "irlas.shaped_tuner",
+    "NAT": "nat.strategy",
+    "NATConfig": "nat.config",
+    "NATOneShot": "nat.one_shot.strategy",
+    "NATSearcher": "nat.searcher",
+    "NATTuner": "nat.tuner",
     "TeacherGuidedEvaluator": "rsa.evaluator",
 }
 
 __all__ = [
     "IRLAS",
+    "NAT",
     "IRLASConfig",
     "IRLASSearcher",
     "IRLASTuner",
@@ -46,6 +58,10 @@ __all__ = [
     "LaNASTuner",
     "MirrorStimuli",
     "MirrorStimuliTuner",
+    "NATConfig",
+    "NATOneShot",
+    "NATSearcher",
+    "NATTuner",
     "TeacherGuidedEvaluator",
 ]
 

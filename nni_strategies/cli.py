@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from nni_strategies.commands import demo, doctor, launch, register, report, teacher, validate
+from nni_strategies.commands import demo, doctor, launch, register, report, teacher, transform, validate
 from nni_strategies.errors import NNIStrategiesError
 
 BAD_INPUT = 2
@@ -33,7 +33,7 @@ def build() -> typer.Typer:
     def _group() -> None:
         """Neural-architecture search as plug-ins of NNI 3.0."""
 
-    for command in (demo, launch, validate, register, report, teacher, doctor):
+    for command in (demo, launch, validate, register, report, teacher, transform, doctor):
         command.register(app)
     return app
 

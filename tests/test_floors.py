@@ -28,7 +28,7 @@ WINGS = FLOORS[4]
 # the files and folders of a wing that NNI loads, or that speak to it
 NNI_FACES = (
     "tuner", "strategy", "assessor", "evaluator", "channel", "trial", "lightning", "one_shot", "middleware",
-    "shaped_tuner", "base_tuner",
+    "shaped_tuner", "base_tuner", "model_space",
 )  # fmt: skip
 
 LONGEST_FILE = 400
@@ -78,7 +78,7 @@ def floor_faults(name: str, imported: str) -> str | None:
         if FLOOR[target[1]] > FLOOR[own] or (FLOOR[target[1]] == FLOOR[own] and own not in ("commands", "cli")):
             return "only from lower floors"
     if target[0] == "nni" and not may_import_nni(package):
-        return "only compat, space/from_nni, bridge and the wings' NNI classes import nni"
+        return "only compat, space/from_nni, supernet, bridge and the wings' NNI classes import nni"
     if target[:2] == ["nni", "nas"] and package[-1] == "tuner":
         return "a tuner never pulls in nni.nas"
     if target[0] in ("torch", "torchvision") and own in ("errors", "space", "search", "lanas"):
@@ -89,7 +89,7 @@ def floor_faults(name: str, imported: str) -> str | None:
 def may_import_nni(package: list[str]) -> bool:
     own, inner = package[1] if len(package) > 1 else "", package[2:]
     is_face = own in WINGS and not set(inner).isdisjoint(NNI_FACES)
-    return own in ("compat", "bridge") or package[1:] == ["space", "from_nni"] or is_face
+    return own in ("compat", "bridge", "supernet") or package[1:] == ["space", "from_nni"] or is_face
 
 
 def faults(root: Path) -> list[str]:
@@ -162,6 +162,7 @@ ABSENT = {
     "nni_strategies.irlas.tuner": ("torch", "sklearn", "nni.nas", "pytorch_lightning", "networkx", "plotly"),
     "nni_strategies.irlas.shaped_tuner": ("torch", "sklearn", "nni.nas", "pytorch_lightning"),
     "nni_strategies.rsa.assessor": ("torch", "nni.nas"),
+    "nni_strategies.nat.tuner": ("nni.nas", "pytorch_lightning", "torchvision", "sklearn"),  # its policy is torch's
     "nni_strategies.rsa.trial": ("nni.nas", "pytorch_lightning", "torchvision"),
 }
 

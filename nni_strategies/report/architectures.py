@@ -21,10 +21,14 @@ _CONCAT_ALL = ("DARTS", "ENAS")
 
 def canonical_cells(experiment: ExperimentRecord, trial: TrialRecord) -> dict[str, TopologyGraph]:
     """Return a trial's cells in canonical form; empty when its labels make no graph."""
-    path = symbol_path((experiment.model_space or {}).get("model_symbol", ""))
-    concat: Loose = "all" if path.rpartition(".")[2] in _CONCAT_ALL else "loose_end"
-    cells = cells_of(trial.configuration, concat=concat)
+    cells = cells_of(trial.configuration, concat=concat_of(experiment))
     return {name: cell.canonical() for name, cell in cells.items()}
+
+
+def concat_of(experiment: ExperimentRecord) -> Loose:
+    """Return which nodes make up the output of a cell of NNI's, which its labels do not say."""
+    path = symbol_path((experiment.model_space or {}).get("model_symbol", ""))
+    return "all" if path.rpartition(".")[2] in _CONCAT_ALL else "loose_end"
 
 
 def architectures(experiment: ExperimentRecord) -> str:

@@ -87,8 +87,9 @@ def _width(label: str, text: str) -> float:
     return float(_DOT) if label in (ADD, CONCAT) else max(40.0, 7.2 * len(text) + 20)
 
 
-def _family(label: str) -> str:
-    return next((family for pattern, family in _FAMILIES if pattern.search(label)), "other")
+def family(label: str) -> str:
+    """Return the kind of an operation, which the style sheet has a colour for."""
+    return next((kind for pattern, kind in _FAMILIES if pattern.search(label)), "other")
 
 
 def _draw_node(label: str, text: str, x: float, y: float, width: float) -> str:
@@ -100,7 +101,7 @@ def _draw_node(label: str, text: str, x: float, y: float, width: float) -> str:
         shape = (
             f'<rect x="{x - width / 2:.1f}" y="{y - _BOX / 2:.1f}" width="{width:.1f}" height="{_BOX}" rx="{radius}"/>'
         )
-    return f'<g class="op {_family(label)}">{title}{shape}<text x="{x:.1f}" y="{y + 4.5:.1f}">{escape(text)}</text></g>'
+    return f'<g class="op {family(label)}">{title}{shape}<text x="{x:.1f}" y="{y + 4.5:.1f}">{escape(text)}</text></g>'
 
 
 def _draw_edge(edge: Edge, points: list[tuple[float, float]], widths: list[float]) -> str:

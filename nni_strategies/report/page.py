@@ -18,6 +18,10 @@ from nni_strategies.report.irlas import Guidance, guidance
 from nni_strategies.report.irlas_gate import gate_section
 from nni_strategies.report.irlas_networks import imitation, networks_section
 from nni_strategies.report.irlas_reward import reward_section
+from nni_strategies.report.nat import Transformations, transformations
+from nni_strategies.report.nat_critic import critic_section
+from nni_strategies.report.nat_gains import arrows_section, gains_section
+from nni_strategies.report.nat_pairs import transformations_section
 from nni_strategies.report.rdm_pictures import details_sections
 from nni_strategies.report.records import ExperimentRecord
 from nni_strategies.report.summary import footer, head, numbers
@@ -79,11 +83,13 @@ def render_page(
     guided = guidance(experiment)
     warning = imitation(guided, experiment) if guided else None
     notes = [*notes, *([warning] if warning else [])]
-    parts = [head(experiment), numbers(experiment)]
+    found = transformations(experiment)
+    parts = [head(experiment), numbers(experiment, found)]
     parts += [f'<section class="warning"><p>{escape(note)}</p></section>' for note in notes]
     if experiment.finished:
         sections = [
             _progress(experiment),
+            *_nat(experiment, found),
             architectures(experiment),
             *_irlas(experiment, guided),
             _costs(experiment),
@@ -147,6 +153,13 @@ def _irlas(experiment: ExperimentRecord, guided: Guidance | None) -> list[str]:
         return []
     gate = gate_section(guided, guided.gate, experiment) if guided.gate else ""
     return [networks_section(guided, experiment), gate, reward_section(guided, experiment)]
+
+
+def _nat(experiment: ExperimentRecord, found: Transformations | None) -> list[str]:
+    if found is None:
+        return []
+    sections = (transformations_section, gains_section, critic_section, arrows_section)
+    return [section(found, experiment) for section in sections]
 
 
 def _teacher(experiment: ExperimentRecord, details: TeacherDetails | None) -> list[str]:

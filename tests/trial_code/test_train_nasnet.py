@@ -15,7 +15,9 @@ from torch import nn
 
 from nni_strategies.compat import load_torchvision
 from nni_strategies.errors import InvalidArgument
+from search_spaces.handcrafted_cells import CELLS
 from trial_code import train_nasnet
+from trial_code.measure import count
 
 pytestmark = pytest.mark.timeout(60)  # torch is imported, and networks are trained
 
@@ -254,6 +256,17 @@ def test_the_loss_is_read_once_an_epoch(tiny, monkeypatch):
     assert len(reads) == 2
 
 
+@pytest.mark.parametrize("words", [(), ("--judge-last",)])
+def test_it_is_judged_after_each_epoch_or_after_the_last_alone(tiny, words, monkeypatch):
+    judged, evaluate = [], train_nasnet.evaluate
+    monkeypatch.setattr(train_nasnet, "evaluate", lambda *given: judged.append(1) or evaluate(*given))
+    reported: list[dict[str, float]] = []
+    monkeypatch.setattr("nni.report_intermediate_result", reported.append)
+    _, result = tiny("--epochs", "3", *words)
+    assert len(judged) == len(reported) == (1 if words else 3)
+    assert result["accuracy"] == reported[-1]["default"]
+
+
 def test_there_may_be_no_momentum(tiny):
     assert 0 <= tiny("--epochs", "1", "--momentum", "0")[1]["accuracy"] <= 1
 
@@ -284,6 +297,21 @@ def test_the_auxiliary_head_is_the_hubs_where_that_fits(network, size):
     model = network(size).train()
     assert isinstance(model.auxiliary_head.features[1], nn.AvgPool2d)
     assert model(torch.randn(2, 3, size, size))[1].shape == (2, 12)
+
+
+@pytest.mark.parametrize("space", ["darts", "nasnet"])
+def test_a_null_is_for_the_darts_space_alone(arguments, space):
+    given = train_nasnet.options([*arguments, "--space", space, "--auxiliary", "0"])
+    sample = {**CELLS["DARTS"].sample, "normal/op_2_0": "none"}
+    images = SimpleNamespace(input_shape=(3, 32, 32), n_classes=10)
+    if space == "nasnet":
+        with pytest.raises(InvalidArgument, match="a sample of the NASNet space"):
+            train_nasnet.build(sample, given, images)
+        return
+    whole, cut = (train_nasnet.build(one, given, images) for one in (CELLS["DARTS"].sample, sample))
+    x = torch.randn(2, 3, 32, 32)
+    params, madds = (one - other for one, other in zip(count(whole, x), count(cut, x), strict=True))
+    assert params > 0 < madds
 
 
 def test_a_width_that_the_stem_cannot_halve_is_refused(network):

@@ -1,0 +1,243 @@
+"""NATOneShot on DARTS's space widened by ``none``: a cell in, a cell out that costs no more; then both trained alone.
+
+    python experiments/nat_oneshot_digits/search.py --output cell.json
+    python experiments/nat_oneshot_digits/search.py --small                # a minute of a CPU core, to see it work
+    python experiments/nat_oneshot_digits/search.py --data cifar10:~/data/cifar10 --device cuda --output cell.json ...
+
+One supernet is trained, in this process: its weights by the training images, the policy by the validation images. On
+digits the cell given and the cell found are then trained from new weights, alike, and judged on images not seen so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
+
+# isort: split
+import nni
+import torch
+from nni.nas.evaluator.pytorch import ClassificationModule, DataLoader, Lightning, Trainer
+from nni.nas.hub.pytorch import DARTS
+from nni.nas.hub.pytorch.nasnet import NDS
+from nni.nas.space import model_context
+from pytorch_lightning import Callback
+from torch.utils.data import IterableDataset, TensorDataset
+
+from nni_strategies import NATOneShot
+from nni_strategies.bridge.experiment import NasExperiment
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.policy.make import POLICIES
+from nni_strategies.nat.rules import RULES
+from search_spaces.handcrafted_cells import CELLS
+from trial_code import digits_training
+from trial_code.command_line import bad_input_ends
+from trial_code.digits import split_digits
+from trial_code.images import Images, Loading, load_images
+from trial_code.noisy_digits import Part
+from trial_code.train_supernet import usable_device
+
+DIGITS = "digits"
+N_TRAIN = 700  # of the 1,000 digits that are not for testing
+OPERATIONS = [*DARTS.DARTS_OPS, "none"]
+CLIP = 5.0
+SMALL = {"epochs": 2, "width": 4, "retrain_epochs": 2, "retrain_seeds": 1, "k": 3}
+LEAST = {"epochs": 1, "width": 1, "cells": 3, "batch_size": 2, "holdout": 2, "retrain_epochs": 0, "retrain_seeds": 1,
+         "threads": 1}  # fmt: skip
+
+
+def read_options(words: Sequence[str]) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises
+    ------
+    InvalidArgument
+        A number out of range, or an architecture that is neither a published cell nor a file.
+    """
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--small", action="store_true", help="hardly any training, to see it work")
+    p.add_argument("--data", default=DIGITS, help=f"{DIGITS}, npz:FILE or cifar10:FOLDER; default %(default)s")
+    p.add_argument("--arch", default="DARTS", help="JSON file of a sample, or a published cell; default %(default)s")
+    p.add_argument("--output", type=Path, help="file for the cell that is found, as JSON")
+    p.add_argument("--rule", default="cost", help=f"one of {', '.join(RULES)}; default %(default)s")
+    p.add_argument("--policy", default="line_graph", help=f"one of {', '.join(POLICIES)}; default %(default)s")
+    p.add_argument("--policy-lr", type=float, default=3e-3, help="default %(default)s")
+    p.add_argument("--inputs", type=int, default=2, help="architectures a step of the policy; default %(default)s")
+    p.add_argument("--outputs", type=int, default=4, help="outputs of each; default %(default)s")
+    p.add_argument("-k", type=int, default=10, help="outputs among which is chosen; default %(default)s")
+    p.add_argument("--epochs", type=int, default=60, help="default %(default)s")
+    p.add_argument("--width", type=int, default=8, help="channels of the first cell; default %(default)s")
+    p.add_argument("--cells", type=int, default=3, help="default %(default)s")
+    p.add_argument("--batch-size", type=int, default=32, help="default %(default)s")
+    p.add_argument("--lr", type=float, default=0.05, help="of the weights, falls to 0 by a cosine; default %(default)s")
+    p.add_argument("--holdout", type=int, default=25000, help="validation images, but of digits; default %(default)s")
+    p.add_argument("--retrain-epochs", type=int, default=20, help="0 for none; default %(default)s")
+    p.add_argument("--retrain-seeds", type=int, default=3, help="default %(default)s")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+    p.add_argument("--threads", type=int, default=1, help="CPU threads of torch; default %(default)s")
+    p.add_argument("--seed", type=int, default=0)
+    if "--small" in words:
+        p.set_defaults(**SMALL)
+    given = p.parse_args(words)
+    for name, least in LEAST.items():
+        if getattr(given, name) < least:
+            raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), f"an integer, {least} at least")
+    if not 0 < given.lr < math.inf:
+        raise InvalidArgument("--lr", given.lr, "a finite number above 0")
+    given.device = usable_device(given.device)
+    given.arch = read_architecture(given.arch)
+    return given
+
+
+def read_architecture(name: str) -> dict[str, Any]:
+    """Return the sample of a published cell or of a file."""
+    if name in CELLS:
+        return CELLS[name].sample
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise InvalidArgument("--arch", name, f"a file, or one of {list(CELLS)}", CELLS)
+    try:
+        sample = json.loads(path.read_text())
+    except ValueError as error:
+        raise InvalidArgument("--arch", name, f"a file of JSON ({error})") from None
+    if not isinstance(sample, dict):
+        raise InvalidArgument("--arch", name, "a file of a JSON object: labels and values")
+    return sample
+
+
+def digits() -> tuple[Part, Part, Part]:
+    """Return the images to train on, to validate on and to test on; of three channels, which DARTS's stem reads."""
+    images, labels, test, test_labels = split_digits()
+    parts = ((images[:N_TRAIN], labels[:N_TRAIN]), (images[N_TRAIN:], labels[N_TRAIN:]), (test, test_labels))
+    learned, judged, tested = (Part(each.repeat(3, axis=1), of_each) for each, of_each in parts)
+    return learned, judged, tested
+
+
+class Batches(IterableDataset):
+    """The batches that weights learn from, in another order each epoch."""
+
+    def __init__(self, images: Images) -> None:
+        self.images, self.epoch = images, 0
+
+    def __len__(self) -> int:
+        return self.images.steps_per_epoch
+
+    def __iter__(self) -> Iterator[Any]:
+        self.epoch += 1
+        return iter(self.images.train_batches(self.epoch - 1))
+
+
+def loaders(given: argparse.Namespace) -> tuple[Any, Any, int]:
+    """Return what weights learn from, what the policy learns from, and the number of classes."""
+    if given.data == DIGITS:
+        learned, judged, _ = (
+            TensorDataset(torch.from_numpy(part.images), torch.from_numpy(part.labels)) for part in digits()
+        )
+        shuffled = torch.Generator().manual_seed(given.seed)
+        train = DataLoader(learned, batch_size=given.batch_size, shuffle=True, drop_last=True, generator=shuffled)
+        return train, DataLoader(judged, batch_size=150), 10
+    images = load_images(given.data, Loading(given.batch_size, given.holdout, 0, given.seed, given.device))
+    judged_by = TensorDataset(*(torch.cat(parts) for parts in zip(*images.valid_batches(), strict=True)))
+    return DataLoader(Batches(images), batch_size=None), DataLoader(judged_by, batch_size=256), images.n_classes
+
+
+@nni.trace
+class Training(ClassificationModule):
+    """SGD, its learning rate annealed by a cosine."""
+
+    def __init__(self, rate: float, epochs: int, n_classes: int) -> None:
+        super().__init__(learning_rate=rate, weight_decay=3e-4, num_classes=n_classes)
+        self.epochs = epochs
+
+    def configure_optimizers(self) -> Any:
+        rate, decay = self.hparams.learning_rate, self.hparams.weight_decay
+        optimizer = torch.optim.SGD(self.parameters(), rate, momentum=0.9, weight_decay=decay)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs)
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+
+
+class Progress(Callback):
+    """Prints what an epoch saw."""
+
+    def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
+        seen = {name: round(float(trainer.callback_metrics[name]), 4) for name in SEEN}
+        print(f"epoch {trainer.current_epoch + 1}: {json.dumps(seen)}", flush=True)
+
+
+SEEN = ("train_acc", "nat/reward", "nat/entropy")
+
+
+def space_of(given: argparse.Namespace) -> NDS:
+    """Return the model space; within a ``model_context`` the network of a sample."""
+    return NDS(OPERATIONS, num_nodes_per_cell=4, width=given.width, num_cells=given.cells, dataset="cifar")
+
+
+def experiment_of(given: argparse.Namespace) -> NasExperiment:
+    """Return the experiment that the options describe, not started yet."""
+    torch.set_num_threads(given.threads)
+    torch.manual_seed(given.seed)
+    train, valid, n_classes = loaders(given)
+    strategy = NATOneShot(
+        given.arch, rule=given.rule, policy=given.policy, learning_rate=given.policy_lr, n_inputs=given.inputs,
+        n_outputs=given.outputs, k=given.k, gradient_clip_val=CLIP, seed=given.seed,
+    )  # fmt: skip
+    kind, _, number = given.device.partition(":")
+    trainer = Trainer(
+        max_epochs=given.epochs,
+        accelerator="cpu" if kind == "cpu" else "gpu",
+        devices=[int(number)] if number else 1,
+        callbacks=[Progress()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=1,  # of Lightning's own loop, which only reports
+        num_sanity_val_steps=0,
+    )
+    evaluator = Lightning(Training(given.lr, given.epochs, n_classes), trainer, train, valid)
+    return NasExperiment(space_of(given), evaluator, strategy)
+
+
+def trained_alone(given: argparse.Namespace, sample: dict[str, Any]) -> list[float]:
+    """Return the test accuracies of a cell, trained on digits from new weights, by seed."""
+    learned, _, judged = digits()
+    reached = []
+    for seed in range(given.retrain_seeds):
+        torch.manual_seed(seed)
+        with model_context(sample):
+            network = space_of(given)
+        digits_training.train(network, learned, given.retrain_epochs, seed, batch_size=given.batch_size)
+        reached.append(digits_training.accuracy(network, judged))
+    return reached
+
+
+def main(words: Sequence[str]) -> dict[str, Any]:
+    """Transform, train both cells alone; print and return what came of it."""
+    given = read_options(words)
+    experiment = experiment_of(given)
+    started = time.monotonic()
+    experiment.run()
+    found = experiment.strategy.transformed
+    experiment.stop()
+    result = {**json.loads(found.to_json()), "seconds": round(time.monotonic() - started, 1)}
+    for change in found.changed:
+        print(f"{change.cell}: {change.source} -> {change.node}  {change.before} becomes {change.after}")
+    if given.data == DIGITS and given.retrain_epochs:
+        for name, sample in (("before", found.before), ("after", found.after)):
+            result[f"alone_{name}"] = [round(each, 4) for each in trained_alone(given, sample)]
+    if given.output is not None:
+        given.output.write_text(json.dumps(found.after, indent=1))
+    print(json.dumps({name: value for name, value in result.items() if name not in ("before", "after", "changed")}))
+    return result
+
+
+if __name__ == "__main__":
+    with bad_input_ends():
+        main(sys.argv[1:])

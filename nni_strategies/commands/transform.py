@@ -1,0 +1,191 @@
+"""``nni_strategies transform``: an architecture as NNI exports it in, one that costs no more and scores no less out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from nni_strategies.nat.transform import TransformResult
+
+_SPACE = "module:name of a model space's class, or of what makes a search space."
+_SCORER = "module:name of a function architecture -> number, higher is better."
+_SUPERNET = "File of a trained supernet, which scores; with --batches."
+_BATCHES = "module:name of a function without arguments: batches (images, labels) that the supernet is judged by."
+_WIDEN = "Add an operation to a cell space of NNI's hub, such as none."
+_POLICY = "File of a policy that has learned on this space."
+_COSTS = "For a search space: JSON file, operation -> [MAdds, parameters]."
+_WRAPPERS = ("configuration", "sample", "parameter", "parameters")  # what files have the architecture under
+_CLASSES = "JSON text: operation, or label:operation, -> O, S or N."
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(transform)
+
+
+def transform(
+    space: Annotated[str, typer.Option(help=_SPACE)],
+    arch: Annotated[Path, typer.Option(help="The architecture: JSON, label -> value, or a best.json.")],
+    out: Annotated[Path, typer.Option(help="Where the transformed one goes, in the same form.")],
+    space_kwargs: Annotated[str, typer.Option(help="What the space is built with: JSON text.")] = "{}",
+    widen: Annotated[str | None, typer.Option(help=_WIDEN)] = None,
+    scorer: Annotated[str | None, typer.Option(help=_SCORER)] = None,
+    supernet: Annotated[Path | None, typer.Option(help=_SUPERNET)] = None,
+    batches: Annotated[str | None, typer.Option(help=_BATCHES)] = None,
+    device: Annotated[str, typer.Option(help="Of the supernet: cpu, cuda, …")] = "cpu",
+    policy: Annotated[Path | None, typer.Option(help=_POLICY)] = None,
+    save_policy: Annotated[Path | None, typer.Option(help="Where the policy goes that learned.")] = None,
+    rule: Annotated[str, typer.Option(help="cost, nat++ or nat.")] = "cost",
+    cost_rule: Annotated[str, typer.Option(help="strict or paper.")] = "strict",
+    queries: Annotated[int, typer.Option(help="Scores that are learned from; 0 with --policy.")] = 100,
+    k: Annotated[int, typer.Option(help="Outputs that are scored in the end.")] = 10,
+    seed: Annotated[int, typer.Option()] = 0,
+    input_shape: Annotated[str, typer.Option(help="Of one input of the network.")] = "3,32,32",
+    costs: Annotated[Path | None, typer.Option(help=_COSTS)] = None,
+    op_classes: Annotated[str, typer.Option(help=_CLASSES)] = "{}",
+    result: Annotated[Path | None, typer.Option(help="Where costs, scores and changed edges go, as JSON.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
+) -> None:
+    """Transform an architecture into one that costs no more and, as far as the scorer can tell, is no worse."""
+    from nni_strategies.errors import InvalidArgument
+    from nni_strategies.nat import policy_file
+    from nni_strategies.nat.transform import transform as transformed
+    from nni_strategies.report.best import write_atomically
+
+    sys.path.insert(0, str(Path.cwd()))  # for names of the user's own, as with `python -m`
+    for option, path in {"--out": out, "--result": result, "--save-policy": save_policy}.items():
+        if path is not None and path.exists() and not force:
+            raise InvalidArgument(option, str(path), "a file that is not there yet, or --force")
+    if (scorer is None) == (supernet is None):
+        raise InvalidArgument("--scorer", scorer, "given, or --supernet, but not both")
+    sample = _architecture(arch)
+    make, arguments = _named("--space", space), _object("--space-kwargs", space_kwargs)
+    score = _named("--scorer", scorer) if scorer is not None else None
+    if supernet is not None:
+        score = _supernet_scorer(supernet, _space(make, arguments, widen), batches, device)
+    rules: Any = {"rule": rule, "cost_rule": cost_rule}
+    rules |= {"op_classes": _object("--op-classes", op_classes), "input_shape": _shape(input_shape)}
+    rules["costs"] = None if costs is None else _object("--costs", _text("--costs", costs))
+    made = _space(make, arguments, widen)
+    found = transformed(sample, made, score, policy=policy, queries=queries, k=k, seed=seed, **rules)
+    write_atomically(out, json.dumps(found.after, indent=1) + "\n")
+    if result is not None:
+        write_atomically(result, found.to_json() + "\n")
+    if save_policy is not None and found.learned is not None:
+        policy_file.save(save_policy, found.learned)
+    _show(found)
+    typer.echo(out.resolve())
+
+
+def _architecture(path: Path) -> dict[str, Any]:
+    whole = _object("--arch", _text("--arch", path))
+    inner = next((whole[key] for key in _WRAPPERS if isinstance(whole.get(key), dict)), whole)
+    return dict(inner)
+
+
+def _text(option: str, path: Path) -> str:
+    from nni_strategies.errors import InvalidArgument
+
+    try:
+        return path.read_text()
+    except (OSError, ValueError) as error:
+        raise InvalidArgument(option, str(path), f"a readable file ({error})") from None
+
+
+def _object(option: str, text: str) -> dict[str, Any]:
+    from nni_strategies.errors import InvalidArgument
+
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InvalidArgument(option, text, f"a JSON object ({error})") from None
+    if not isinstance(found, dict):
+        raise InvalidArgument(option, found, "a JSON object")
+    return found
+
+
+def _shape(text: str) -> list[int]:
+    from nni_strategies.errors import InvalidArgument
+
+    parts = text.split(",")
+    if not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise InvalidArgument("--input-shape", text, "positive whole numbers, such as 3,32,32")
+    return [int(part) for part in parts]
+
+
+def _named(option: str, path: str) -> Any:
+    """Return what ``module:name`` names."""
+    from nni_strategies.errors import InvalidArgument
+
+    module, _, name = path.partition(":")
+    if not module or not name:
+        raise InvalidArgument(option, path, "module:name")
+    importlib.import_module("nni_strategies.bridge.torchvision_first")  # nni.nas imports torchvision
+    try:
+        namespace = importlib.import_module(module)
+    except Exception as error:  # the user's code
+        raise InvalidArgument(option, path, f"in a module that can be imported ({error!r})") from None
+    if not callable(getattr(namespace, name, None)) and not hasattr(getattr(namespace, name, None), "__getitem__"):
+        raise InvalidArgument(option, name, f"a function or class of {module}", dir(namespace))
+    return getattr(namespace, name)
+
+
+def _space(make: Any, arguments: dict[str, Any], widen: str | None) -> Any:
+    from nni_strategies.errors import InvalidArgument
+
+    try:
+        made = make(**arguments)
+    except (TypeError, ValueError) as error:
+        raise InvalidArgument("--space-kwargs", arguments, f"what the space is built with ({error})") from None
+    if widen is None:
+        return made
+    from nni_strategies.nat.model_space.widen import widened
+
+    return widened(made, widen)
+
+
+def _supernet_scorer(path: Path, space: Any, batches: str | None, device: str) -> Any:
+    from nni_strategies.errors import InvalidArgument
+    from nni_strategies.supernet import checkpoint
+    from nni_strategies.supernet.network import Supernet
+    from nni_strategies.supernet.scorer import Scorer
+
+    if batches is None:
+        raise InvalidArgument("--batches", None, "given with --supernet: what it is judged by")
+    supernet = Supernet(space).to(device)
+    checkpoint.load(path, supernet)
+    return Scorer(supernet, _named("--batches", batches)())
+
+
+def _show(found: TransformResult) -> None:
+    """Print what it costs and what was changed."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    costs = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("", "before", "after", "change"):
+        costs.add_column(column, justify="left" if not column else "right")
+    for name, before, after in (
+        ("multiply-adds", found.cost_before.madds, found.cost_after.madds),
+        ("parameters", found.cost_before.params, found.cost_after.params),
+    ):
+        costs.add_row(name, f"{before:,}", f"{after:,}", f"{100 * (after / before - 1):+.1f} %" if before else "")
+    scores = found.score_before, found.score_after
+    costs.add_row("score", *("" if score is None else f"{score:.4f}" for score in scores))
+    console.print(costs)
+    if found.changed:
+        changed = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("cell", "edge", "before", "after"):
+            changed.add_column(column, overflow="fold")
+        for change in found.changed:
+            changed.add_row(change.cell, f"{change.source} -> {change.node}", str(change.before), str(change.after))
+        console.print(changed)
+    told = f"{len(found.changed)} edges changed" if found.changed else "Nothing better found: the output is the input"
+    console.print(f"{told}; {found.evaluations} architectures scored.")

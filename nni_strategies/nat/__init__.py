@@ -1,0 +1,1 @@
+"""NAT: transforms an architecture into a better one that never costs more."""

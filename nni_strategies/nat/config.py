@@ -1,0 +1,119 @@
+"""The hyper-parameters of NAT as a search, checked before any work starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.given_inputs import read_inputs
+from nni_strategies.nat.learner_config import LearnerConfig
+from nni_strategies.nat.rules import RULES
+from nni_strategies.nat.transitions import COST_RULES
+
+ENTROPY = {"critic": 0.3, "paper": 0.01}
+LEARNERS = tuple(ENTROPY)
+_BY_LEARNER: Any = None
+_COUNTS = ("k", "n_inputs", "parents", "children")
+
+
+@dataclass(frozen=True)
+class NATConfig(LearnerConfig):
+    """Hyper-parameters of :class:`~nni_strategies.nat.searcher.NATSearcher`: its own, and those of its learner.
+
+    Parameters
+    ----------
+    rule
+        ``cost``, ``nat++`` or ``nat``: which operation may become which (:mod:`.rules`).
+    cost_rule
+        ``strict``: no cost may rise. ``paper``: the rule alone decides, and costs need not be known.
+    costs
+        Operation -> [MAdds, parameters] of all its cells; those of pooling, skips and null are 0 unless given. A
+        model space is measured instead.
+    op_classes
+        Operation, or ``label:operation``, -> ``O`` (operation), ``S`` (skip) or ``N`` (null), where neither names nor
+        modules tell.
+    inputs
+        What is transformed: a configuration, a list of them, or a JSON file of either; None for uniform draws.
+    n_inputs
+        How many are drawn.
+    k
+        Outputs of each input that a budget counts with. Where trials are left, more are evaluated.
+    budget
+        Trials in all: what inputs and outputs leave of it are queries. It takes the place of `queries`.
+    learner
+        ``critic``, or ``paper`` for the policy gradient on measured rewards.
+    parents, children
+        Of a step of the paper's learner. With one child each, a parent is evaluated too; else its value cancels.
+    entropy
+        Weight of the policy's entropy; 0.3 with a critic, 0.01 without.
+
+    Raises
+    ------
+    InvalidArgument
+        Naming the field, the value and what is allowed.
+    """
+
+    entropy: float = _BY_LEARNER
+    rule: str = "cost"
+    cost_rule: str = "strict"
+    costs: Mapping[str, Sequence[int]] | None = None
+    op_classes: Mapping[str, str] | None = None
+    inputs: Any = None
+    n_inputs: int = 10
+    k: int = 1
+    budget: int | None = None
+    learner: str = "critic"
+    parents: int = 8
+    children: int = 4
+
+    def __post_init__(self) -> None:
+        for name, words in (("rule", RULES), ("cost_rule", COST_RULES), ("learner", LEARNERS)):
+            if getattr(self, name) not in words:
+                raise InvalidArgument(name, getattr(self, name), f"one of {', '.join(words)}", words)
+        if self.rule == "cost" and self.cost_rule == "paper":
+            allowed = "strict: the rule cost allows everything by itself; with costs unknown take rule nat++ or nat"
+            raise InvalidArgument("cost_rule", self.cost_rule, allowed)
+        if self.entropy is _BY_LEARNER:
+            object.__setattr__(self, "entropy", ENTROPY[self.learner])
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InvalidArgument(name, value, "a whole number from 1")
+        if self.costs is not None:
+            _check_costs(self.costs)
+        if self.op_classes is not None and not isinstance(self.op_classes, Mapping):
+            raise InvalidArgument("op_classes", self.op_classes, "a dictionary: operation -> O, S or N")
+        if self.budget is not None:
+            object.__setattr__(self, "queries", self._queries_of(self.budget))
+        elif self.inputs is not None:
+            read_inputs(self.inputs)  # a file that cannot be read is found here
+        super().__post_init__()
+
+    def _queries_of(self, budget: Any) -> int:
+        n_inputs = self.n_inputs if self.inputs is None else len(read_inputs(self.inputs))
+        derived = n_inputs * (1 + self.k)
+        if isinstance(budget, bool) or not isinstance(budget, int) or budget <= derived:
+            allowed = f"more than {derived} trials, which {n_inputs} inputs and {self.k} outputs of each take alone"
+            raise InvalidArgument("budget", budget, allowed)
+        if self.queries not in (LearnerConfig.queries, budget - derived):
+            raise InvalidArgument("queries", self.queries, f"absent beside a budget, which leaves {budget - derived}")
+        return budget - derived
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON types; of inputs in a file its path."""
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "inputs"}
+        plain["costs"] = None if self.costs is None else {name: list(cost) for name, cost in self.costs.items()}
+        plain["op_classes"] = None if self.op_classes is None else dict(self.op_classes)
+        return {**plain, "inputs": str(self.inputs) if isinstance(self.inputs, Path) else self.inputs}
+
+
+def _check_costs(costs: Any) -> None:
+    if not isinstance(costs, Mapping):
+        raise InvalidArgument("costs", costs, "a dictionary: operation -> [MAdds, parameters]")
+    for name, cost in costs.items():
+        pair = isinstance(cost, (list, tuple)) and len(cost) == 2
+        if not pair or any(isinstance(part, bool) or not isinstance(part, int) or part < 0 for part in cost):
+            raise InvalidArgument(f"costs[{name}]", cost, "[MAdds, parameters], two whole numbers from 0")

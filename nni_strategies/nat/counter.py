@@ -1,0 +1,124 @@
+"""What a network costs: multiply-adds and parameters, counted in one forward pass on the meta device.
+
+Nothing is computed there and no memory is taken, so a network costs what its Python code costs. Counted are the
+multiply-adds of convolutions and linear layers, as in the tables of the papers, and the parameters of the modules that
+the forward pass of evaluation calls: an auxiliary head is not. Costs are exact integers.
+
+:func:`operation_cost` has the closed forms of the papers' figure of transitions, where pooling and skipping cost
+something too; normalisation costs nothing there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.func import functional_call
+from torch.nn.modules.conv import _ConvNd
+
+from nni_strategies.errors import InvalidArgument
+
+_FAMILIES = ("conv", "sep", "dil", "avgpool", "maxpool", "skip", "null")
+
+
+class Cost(NamedTuple):
+    """Multiply-adds of one input, and parameters."""
+
+    madds: int
+    params: int
+
+
+def count(model: nn.Module, input_shape: Sequence[int]) -> Cost:
+    """Count a network. Its tensors stay where they are; its mode is left as it was.
+
+    Parameters
+    ----------
+    model
+        On any device.
+    input_shape
+        One input without the batch, such as ``(3, 32, 32)``.
+    """
+    return count_call(model, torch.empty(1, *input_shape, device="meta"))
+
+
+def count_call(model: nn.Module, *inputs: Any) -> Cost:
+    """Count one call of a module with inputs on the meta device, of batch 1."""
+    madds = 0
+    used: dict[int, torch.Tensor] = {}
+
+    def counted(module: nn.Module, given: tuple[Any, ...], out: Any) -> None:
+        nonlocal madds
+        for holder in (module, *(c for c in module.children() if isinstance(c, (nn.ParameterList, nn.ParameterDict)))):
+            used.update((id(parameter), parameter) for parameter in holder.parameters(recurse=False))
+        if isinstance(module, _ConvNd):
+            positions = given[0] if module.transposed else out
+            madds += positions.numel() * module.weight[0].numel()
+        elif isinstance(module, nn.Linear):
+            madds += out.numel() * module.in_features
+
+    with hooked(model.modules(), counted):
+        call_on_meta(model, *inputs)
+    return Cost(madds, sum(parameter.numel() for parameter in used.values()))
+
+
+def call_on_meta(model: nn.Module, *inputs: Any) -> Any:
+    """Return what a module in evaluation gives for inputs on the meta device, as if it were there too."""
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    there = {name: tensor.to("meta") for name, tensor in tensors.items() if not tensor.is_meta}
+    with evaluating(model), torch.no_grad():
+        return functional_call(model, there, inputs) if there else model(*inputs)
+
+
+def operation_cost(family: str, kernel: int, channels: int, height: int, width: int) -> Cost:
+    """Return what an operation costs that keeps channels and resolution, by the papers' closed forms.
+
+    Parameters
+    ----------
+    family
+        conv, sep (two depthwise separable convolutions), dil (one), avgpool, maxpool, skip or null.
+    kernel
+        Of the window, square; 0 where there is none.
+
+    Raises
+    ------
+    InvalidArgument
+        Another family.
+    """
+    if family not in _FAMILIES:
+        raise InvalidArgument("family", family, f"one of {list(_FAMILIES)}", _FAMILIES)
+    positions, depthwise = height * width, kernel**2 * channels
+    weights = {
+        "conv": depthwise * channels,
+        "sep": 2 * (depthwise + channels**2),
+        "dil": depthwise + channels**2,
+    }.get(family, 0)
+    if weights:
+        return Cost(weights * positions, weights)
+    each = {"skip": channels, "null": 0}.get(family, depthwise)
+    return Cost(each * positions, 0)
+
+
+@contextmanager
+def hooked(modules: Any, hook: Any) -> Iterator[None]:
+    """Have `hook` called after the forward of each of the modules."""
+    handles = [module.register_forward_hook(hook) for module in modules]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a module in evaluation, and every part of it back into the mode it was in."""
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True

@@ -1,0 +1,1 @@
+"""The critic: what an architecture will reach, guessed from the few that were evaluated."""

@@ -1,0 +1,75 @@
+"""How the policy of a one-shot transformation learns, checked before any work starts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.policy.make import POLICIES
+from nni_strategies.nat.rules import RULES, Rule
+from nni_strategies.nat.transitions import COST_RULES, CostRule
+
+_COUNTS = {"n_inputs": 1, "n_outputs": 1, "k": 1, "hidden": 1, "seed": 0}
+
+
+@dataclass(frozen=True)
+class OneShotSettings:
+    """Settings of :class:`~.learner.OneShotLearner`.
+
+    Parameters
+    ----------
+    rule, cost_rule
+        See :class:`~nni_strategies.nat.transitions.Transitions`.
+    n_inputs, n_outputs
+        m and n: architectures of a step of the policy, and outputs of each, judged on one batch.
+    policy
+        A name that :func:`~nni_strategies.nat.policy.make.make_policy` knows.
+    hidden
+        Size of its layers.
+    learning_rate
+        Of its Adam.
+    entropy
+        lambda.
+    k
+        Outputs among which the best is chosen in the end.
+    seed
+        Of the policy's weights and of everything drawn.
+
+    Raises
+    ------
+    InvalidArgument
+        Naming the field, the value and what is allowed.
+    """
+
+    rule: Rule = "cost"
+    cost_rule: CostRule = "strict"
+    n_inputs: int = 1
+    n_outputs: int = 4
+    policy: str = "line_graph"
+    hidden: int = 64
+    learning_rate: float = 3e-4
+    entropy: float = 3e-3
+    k: int = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, names in (("rule", RULES), ("cost_rule", COST_RULES), ("policy", POLICIES)):
+            value = getattr(self, name)
+            if value not in names:
+                raise InvalidArgument(name, value, f"one of {', '.join(names)}", names)
+        if self.rule == "cost" and self.cost_rule == "paper":
+            raise InvalidArgument("cost_rule", self.cost_rule, 'strict: the rule "cost" allows everything by itself')
+        for name, least in _COUNTS.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InvalidArgument(name, value, f"a whole number from {least}")
+        for name in ("learning_rate", "entropy"):
+            if not is_amount(getattr(self, name)):
+                raise InvalidArgument(name, getattr(self, name), "a finite number, 0 or more")
+
+
+def is_amount(value: Any) -> bool:
+    """Return whether a value is a finite number, 0 or more."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf

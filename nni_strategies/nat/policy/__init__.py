@@ -1,0 +1,1 @@
+"""Networks that say which operation each edge of an architecture should become."""

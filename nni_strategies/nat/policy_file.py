@@ -1,0 +1,103 @@
+"""A learned policy in a file: its weights as safetensors, with the space they belong to.
+
+The header has one JSON text ``policy``: the hash of the space, the policy's name, the size of its layers and the
+operations in order. Nothing in such a file can run code. It is written whole: a kill leaves the old one or the new one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from nni_strategies.errors import DataMissing, InvalidArgument
+from nni_strategies.nat.edges import EdgeView
+from nni_strategies.nat.policy.make import make_policy
+
+_HEADER = "policy"
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A policy and what it was made with.
+
+    Parameters
+    ----------
+    policy
+        What :func:`~.policy.make.make_policy` made.
+    view, name, hidden
+        See there.
+    """
+
+    policy: nn.Module
+    view: EdgeView
+    name: str
+    hidden: int
+
+
+def save(path: Path, learned: Learned) -> None:
+    """Write a policy; folders are made."""
+    header = {
+        "version": _VERSION,
+        "space": learned.view.space.hash,
+        "operations": list(learned.view.operations),
+        "name": learned.name,
+        "hidden": learned.hidden,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    weights = {key: tensor.detach().cpu().contiguous() for key, tensor in learned.policy.state_dict().items()}
+    save_file(weights, part, {_HEADER: json.dumps(header)})
+    os.replace(part, path)
+
+
+def load(path: Path, view: EdgeView) -> Learned:
+    """Return the policy of a file.
+
+    Raises
+    ------
+    InvalidArgument
+        It is no file of a policy, a broken one, or one of another space.
+    DataMissing
+        There is none.
+    """
+    header = read_header(path)
+    if header["space"] != view.space.hash or header["operations"] != list(view.operations):
+        theirs = [name for name in header["operations"] if name not in view.operations]
+        told = f", which has no {theirs[0]}" if theirs else ""
+        raise InvalidArgument("policy", str(path), f"a policy of this space{told}; the hash of its space is another")
+    policy = make_policy(header["name"], view, hidden=header["hidden"])
+    with safe_open(path, "pt") as file:
+        weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    try:
+        policy.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InvalidArgument("policy", str(path), f"the weights of a {header['name']} policy ({error})") from None
+    return Learned(policy, view, header["name"], header["hidden"])
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """Return what a file says of its policy: ``space``, ``operations``, ``name``, ``hidden``.
+
+    Raises
+    ------
+    InvalidArgument, DataMissing
+        See :func:`load`.
+    """
+    if not path.is_file():
+        raise DataMissing(f"there is no policy at {path}")
+    try:
+        with safe_open(path, "pt") as file:
+            header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InvalidArgument("policy", str(path), f"a whole file of a policy ({error})") from None
+    if not isinstance(header, dict) or header.get("version") != _VERSION:
+        raise InvalidArgument("policy", str(path), "a file of a policy that this version of nni_strategies wrote")
+    return header

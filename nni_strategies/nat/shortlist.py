@@ -1,0 +1,31 @@
+"""The outputs of inputs that are worth evaluating, the best first."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nni_strategies.nat.edges import Architectures
+from nni_strategies.nat.learner import Learner
+from nni_strategies.nat.paper_queries import PaperQueries
+from nni_strategies.nat.sampling import sampled_outputs, torch_generator
+
+_DERIVE = 2  # what a generator is for
+
+
+def shortlists(learner: Learner | PaperQueries, inputs: Architectures) -> list[Architectures]:
+    """Return the distinct outputs that a learner's policy draws for each of `n` inputs, `n` batches.
+
+    Those of which the critic expects most come first; without a critic, those that were drawn first.
+    """
+    n_each = learner.config.derive_samples
+    generator = torch_generator(np.random.default_rng([learner.seed, _DERIVE]))
+    sampled = sampled_outputs(learner.policy, learner.transitions, inputs, n_each, generator)
+    means = None if learner.critic is None else learner.critic.mean(sampled)
+    lists = []
+    for i in range(len(inputs)):
+        _, first = np.unique(sampled.operations[i * n_each : (i + 1) * n_each], axis=0, return_index=True)
+        places = i * n_each + np.sort(first)
+        if means is not None:
+            places = places[np.argsort(-means[places], kind="stable")]
+        lists.append(sampled[places])
+    return lists

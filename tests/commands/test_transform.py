@@ -1,0 +1,150 @@
+"""``nni_strategies transform``: NNI's exported architecture in, one that NNI builds out; what it says and refuses."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from nni_strategies.cli import build
+from nni_strategies.errors import NNIStrategiesError
+from nni_strategies.nat.counter import count
+from nni_strategies.supernet import checkpoint
+from nni_strategies.supernet.network import Supernet
+from search_spaces.handcrafted_cells import CELLS
+from tests.hub_spaces import hub
+
+# isort: split
+from nni.nas.hub.pytorch.nasnet import NDS
+from nni.nas.space import model_context
+
+pytestmark = [pytest.mark.slow, pytest.mark.integration, pytest.mark.timeout(120)]
+
+SIZE = {"width": 8, "num_cells": 3}
+SAMPLE = CELLS["DARTS"].sample
+
+
+def dilated(configuration: dict[str, Any]) -> float:
+    """How many operations are dilated convolutions, less those that are null."""
+    operations = [value for label, value in configuration.items() if "/op_" in label]
+    return sum(name.startswith("dil") for name in operations) - 1.5 * operations.count("none")
+
+
+def no_number(configuration: dict[str, Any]) -> float:
+    return math.nan
+
+
+def batches() -> list[tuple[torch.Tensor, torch.Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    return [(torch.randn(8, 3, 32, 32, generator=generator), torch.arange(8) % 10)]
+
+
+def widened(operations: list[str] = ["none"]) -> NDS:  # noqa: B006  # nobody changes it
+    return NDS([*hub.DARTS.DARTS_OPS, *operations], num_nodes_per_cell=4, dataset="cifar", **SIZE)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "in.json").write_text(json.dumps(SAMPLE))
+    return tmp_path
+
+
+def words(folder: Path, *more: object) -> list[str]:
+    space = ["--space", "nni.nas.hub.pytorch:DARTS", "--space-kwargs", json.dumps(SIZE), "--widen", "none"]
+    return ["transform", *space, "--arch", f"{folder}/in.json", "--out", f"{folder}/out.json", *map(str, more)]
+
+
+SCORED = ("--scorer", f"{__name__}:dilated", "--queries", 5, "--k", 2)
+
+
+def run(*arguments: Any) -> str:
+    result = CliRunner().invoke(build(), words(*arguments))
+    if result.exception is not None:
+        raise result.exception
+    return result.output
+
+
+def test_the_hubs_cell_comes_out_as_nni_builds_it(files):
+    said = run(files, *SCORED, "--queries", 20, "--result", files / "result.json")
+    after = json.loads((files / "out.json").read_text())
+    with torch.device("meta"), model_context(after):
+        network = widened()
+    told = json.loads((files / "result.json").read_text())
+    assert count(network, (3, 32, 32))._asdict() == told["cost_after"]
+    with model_context(after):
+        assert widened()(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+    for name in ("madds", "params"):
+        before, cost = told["cost_before"][name], told["cost_after"][name]
+        assert cost <= before and f"{before:,}" in said and f"{cost:,}" in said
+    assert told["score_after"] == dilated(after) > dilated(SAMPLE) == told["score_before"]
+    assert {k for k in SAMPLE if SAMPLE[k] != after[k]} == {change["label"] for change in told["changed"]}
+    assert f"{len(told['changed'])} edges changed" in said
+    assert {path.name for path in files.iterdir()} == {"in.json", "out.json", "result.json"}
+
+
+def test_a_supernet_scores_and_a_policy_is_used_again(files):
+    supernet = Supernet.built(widened)
+    checkpoint.save(files / "supernet.safetensors", supernet)
+    policy = files / "policy.safetensors"
+    scored = ["--supernet", files / "supernet.safetensors", "--batches", f"{__name__}:batches"]
+    run(files, *scored, "--queries", 4, "--k", 1, "--save-policy", policy)
+    said = run(files, *scored, "--queries", 0, "--k", 2, "--policy", policy, "--force")
+    assert "3 architectures scored" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "message"),
+    [
+        ({"normal/op_2_0": "sep_conv_9x9"}, (), r"SampleValidationError.*did you mean 'sep_conv_\dx\d'"),
+        ({"normal/input_2_0": [2]}, (), r"architecture\[normal/input_2_0\]"),
+        ({"normal/op_6_0": "none"}, (), "normal/op_6_0"),
+        ({label: "none" for label in SAMPLE if "reduce/op" in label}, (), "the cell is dead"),
+        ({}, ("--scorer", f"{__name__}:no_number"), "scorer = NaN: a finite number"),
+        ({}, ("--scorer", f"{__name__}:dilate"), "did you mean 'dilated'"),
+        ({}, ("--scorer", "nowhere:f"), "nowhere"),
+        ({}, ("--rule", "nat+"), r"did you mean 'nat\+\+'"),
+        ({}, ("--widen", "nul"), "widen"),
+        ({}, ("--space-kwargs", '{"widht": 3}'), "widht"),
+        ({}, ("--space-kwargs", "{"), "a JSON object"),
+        ({}, ("--queries", "0"), "queries = 0"),
+        ({}, ("--supernet", "s"), "--scorer"),
+        ({}, ("--input-shape", "3,32,x"), "--input-shape"),
+        ({}, ("--arch", "/nowhere.json"), "--arch"),
+    ],
+)
+def test_bad_input_is_one_message_and_no_file(files, change, more, message):
+    (files / "in.json").write_text(json.dumps({**SAMPLE, **change}))
+    with pytest.raises(NNIStrategiesError, match=message):
+        run(files, *SCORED, *more)
+    assert {path.name for path in files.iterdir()} == {"in.json"}
+
+
+def test_a_misspelt_label_is_named_with_the_nearest(files):
+    sample = {("normal/op2_0" if label == "normal/op_2_0" else label): value for label, value in SAMPLE.items()}
+    (files / "in.json").write_text(json.dumps(sample))
+    with pytest.raises(NNIStrategiesError, match=r"normal/op2_0.*did you mean 'normal/op_2_0'"):
+        run(files, *SCORED)
+
+
+def test_a_file_that_is_there_is_left_as_it_is(files):
+    (files / "out.json").write_text("mine")
+    with pytest.raises(NNIStrategiesError, match="--force"):
+        run(files, *SCORED)
+    assert (files / "out.json").read_text() == "mine"
+
+
+def test_the_operation_is_added_once_and_to_cell_spaces_alone():
+    from nni_strategies.errors import InvalidArgument
+    from nni_strategies.nat.model_space.widen import widened as widen
+
+    choosing = widen(hub.DARTS(), "none")
+    assert choosing.op_candidates == [*hub.DARTS.DARTS_OPS, "none"]
+    assert choosing.check_contains({**SAMPLE, "width": 24, "depth": 8}) is None
+    assert widen(choosing, "none").op_candidates == choosing.op_candidates
+    with pytest.raises(InvalidArgument, match="a cell space"):
+        widen(hub.NasBench201(), "none")

@@ -1,0 +1,57 @@
+"""What a configuration of NAT refuses, and what a budget makes of it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.config import NATConfig
+
+CELL = {"cell/edge_0_1": "skip_connect"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"rule": "natt"}, "did you mean 'nat'"),
+        ({"cost_rule": "strct"}, "did you mean 'strict'"),
+        ({"cost_rule": "paper"}, "nat"),
+        ({"learner": "critc"}, "did you mean 'critic'"),
+        ({"policy": "lstn"}, "did you mean 'lstm'"),
+        ({"k": 0}, "k = 0"),
+        ({"n_inputs": True}, "n_inputs"),
+        ({"queries": 0}, "queries"),
+        ({"costs": {"conv": [1]}}, "two whole numbers"),
+        ({"costs": {"conv": [1, -1]}}, r"costs\[conv\]"),
+        ({"costs": [1, 2]}, "dictionary"),
+        ({"op_classes": ["none"]}, "op_classes"),
+        ({"inputs": []}, "inputs"),
+        ({"inputs": "no_such_file.json"}, "No such file"),
+        ({"budget": 20}, "more than 20 trials"),
+        ({"budget": 100, "queries": 7}, "leaves 80"),
+        ({"budget": 2, "inputs": CELL}, "more than 2 trials, which 1 inputs"),
+    ],
+)
+def test_bad_values_are_refused(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        NATConfig(**fields)
+
+
+def test_a_budget_leaves_the_rest_for_queries() -> None:
+    config = NATConfig(budget=300, n_inputs=20, k=4)
+    assert config.queries == 300 - 20 * 5
+    assert NATConfig(budget=10, inputs=[CELL, CELL]).queries == 6
+
+
+@pytest.mark.parametrize("fields", [{}, {"budget": 90, "learner": "paper"}, {"inputs": [CELL], "costs": {"a": (1, 2)}}])
+def test_json_gives_the_same_configuration(fields: dict[str, Any]) -> None:
+    plain = json.loads(json.dumps(NATConfig(**fields).to_json()))
+    assert NATConfig(**plain).to_json() == plain
+
+
+def test_the_entropy_is_that_of_the_learner() -> None:
+    assert (NATConfig().entropy, NATConfig(learner="paper").entropy) == (0.3, 0.01)
+    assert NATConfig(learner="paper", entropy=0.1).entropy == 0.1
