@@ -169,9 +169,16 @@ class LatencyMeter:
 
     def _times(self, run: Callable[[], Any]) -> list[float]:
         """Return the milliseconds of each pass."""
+        if self.device == "cpu":
+            self._warm_up(run)
+            return _cpu_times(run, self.repeats)
+        with torch.cuda.device(self.device):  # events are of the current one
+            self._warm_up(run)
+            return _gpu_times(run, self.repeats)
+
+    def _warm_up(self, run: Callable[[], Any]) -> None:
         for _ in range(self.warmup):
             run()
-        return _gpu_times(run, self.repeats) if self.device != "cpu" else _cpu_times(run, self.repeats)
 
     # -- cache ------------------------------------------------------------------------------------
 

@@ -115,10 +115,8 @@ class Shaper:
     ) -> None:
         self.space, self.config = space, config
         self._blocks_of = blocks_of
-        self._problem: Exception | None = None  # of the configuration that was read last
-        self._unreadable: dict[str, Exception] = {}
+        self._unreadable: dict[str, Exception] = {}  # by configuration: priors read many that are never proposed
         self.scores = ConfigurationScores(space, self._read, experts, measure=config.measure, reduce=config.reduce)
-        self._problem = None
         self.prior = ExpertPrior(self.scores, beta=config.beta, gate=config.gate, threshold=config.threshold)
         lam = weight(config.lam, self.scores.stimuli.sd) if config.mode == "paper" else 0.0
         self.reward = Reward(lam, maximize, config.schedule, config.budget, latency_term)
@@ -196,13 +194,14 @@ class Shaper:
         elif event["event"] == "finished":
             metrics = event["metrics"]
             number = event["trial"]
+            is_first = self.trials[number].raw is None  # a trial may report twice
             self.trials[number] = replace(
                 self.trials[number],
                 raw=float(metrics["default"]),
                 shaped=float(metrics["shaped"]),
                 latency_ms=metrics.get("latency_ms", self.trials[number].latency_ms),
             )
-            if self.trials[number].readable:
+            if is_first and self.trials[number].readable:
                 self.prior.finished(Trial(number, self.trials[number].configuration, float(event["value"])))
 
     # -- trials -----------------------------------------------------------------------------------
@@ -237,7 +236,7 @@ class Shaper:
                 "stimuli": self.stimuli_of(configuration),
                 "lam": self.reward.lam_at(number),
             }
-            if self.space.key(configuration) in self._unreadable:
+            if self._problem_of(configuration) is not None:
                 event["unreadable"] = True
             else:
                 event["z"] = self.scores.remarks(configuration)["z"]  # for reports
@@ -249,14 +248,12 @@ class Shaper:
     def stimuli_of(self, configuration: Configuration) -> float:
         """Return S of a configuration, 0 for one whose topology cannot be read; raises as :meth:`propose` does."""
         with self.lock:
-            key = self.space.key(configuration)
+            score = 0.0
             try:
                 score = self.scores.score(configuration)
             except Exception as error:  # no point of the space: another's tuner may propose what it likes
-                self._problem, score = error, 0.0
-            if self._problem is not None:
-                self._unreadable[key], self._problem = self._problem, None
-            problem = self._unreadable.get(key)
+                self._unreadable.setdefault(self.space.key(configuration), error)
+            problem = self._problem_of(configuration)
             if problem is None:
                 self._in_a_row = 0
                 return score
@@ -278,8 +275,16 @@ class Shaper:
             return self._blocks_of(configuration)
         except Exception as error:  # `topology` may be anyone's code
             known = isinstance(error, NNIStrategiesError)
-            self._problem = error if known else TopologyUnreadable(f"{type(error).__name__}: {error}")
-            raise self._problem from error
+            problem = error if known else TopologyUnreadable(f"{type(error).__name__}: {error}")
+            self._unreadable[self.space.key(configuration)] = problem
+            raise problem from error
+
+    def _problem_of(self, configuration: Configuration) -> Exception | None:
+        """Return why a configuration that was scored cannot be read, or None."""
+        problem = self._unreadable.get(self.space.key(configuration))
+        if problem is None and self.space.contains(configuration):  # it was read as the space writes it
+            problem = self._unreadable.get(self.space.key(self.space.normal_form(configuration)))
+        return problem
 
     def unfinished(self, configuration: Configuration, leaving_out: Collection[int] = ()) -> int | None:
         """Return the latest trial of a configuration that has no metric, but for some; None where there is none."""

@@ -58,7 +58,8 @@ def live_probabilities(modules: Iterable[Any]) -> dict[str, dict[Any, Tensor]]:
 
 def _live(module: Any) -> dict[str, dict[Any, Tensor]]:
     if isinstance(module, ProxylessMixedRepeat):  # the one place where NNI's own are live
-        return dict(module.export_probs({}))
+        live = module.export_probs({}).items()
+        return {label: {value: p.double().cpu() for value, p in probabilities.items()} for label, probabilities in live}
     alpha = getattr(module, "_arch_alpha", None)
     if isinstance(alpha, nn.Parameter):
         values = range(module.n_candidates) if isinstance(module, InputChoice) else module.names
