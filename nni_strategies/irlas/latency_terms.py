@@ -4,7 +4,7 @@ r"""What a latency does to a metric: terms T(A, latency) that take the place of 
 ``mnas``        A (L / T)^w, with w = -0.03; ``hard`` leaves A alone up to the target T and takes w = -1 above
 ``log``         A - beta ln(L / T)
 ``relu``        A - beta max(0, L / T - 1)
-``constraint``  A up to the limit, and the worst value above; better still, such a network is never trained
+``constraint``  A up to the limit, and the worst value above
 ==============  ===========================================================================================
 
 L is the latency and T the target, both in milliseconds (or both in any other unit: FLOPs, parameters). Sources: Tan et
@@ -116,7 +116,8 @@ class Constraint:
     limit
         The longest latency that is.
     worst
-        The value of one that is not; None: its own less its magnitude and 1, which is below that of any other.
+        The value of one that is not; None: its own less its magnitude and 1, which is below all where values are from 0
+        up. Give one where they are not, such as losses that are minimised.
     """
 
     limit: float
@@ -127,13 +128,9 @@ class Constraint:
         if self.worst is not None and not _is_number(self.worst):
             raise InvalidArgument("worst", self.worst, "a number")
 
-    def is_feasible(self, latency: float) -> bool:
-        """Whether a network is worth training."""
-        return latency <= self.limit
-
     def __call__(self, value: float, latency: float) -> float:
         """Return what takes the place of a metric."""
-        if self.is_feasible(latency):
+        if latency <= self.limit:
             return value
         return value - abs(value) - 1.0 if self.worst is None else min(value, self.worst)
 

@@ -49,7 +49,7 @@ class ShapedTunerConfig(ShapingConfig):
 
     base_tuner: str = "TPE"
     base_args: Mapping[str, Any] = field(default_factory=dict)
-    n_initial: int = 20
+    n_initial: int = 40  # twice the gate: it decides while there is something left to guide
 
     def __post_init__(self) -> None:
         super().__post_init__()

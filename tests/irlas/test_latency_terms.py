@@ -44,10 +44,6 @@ def test_slower_is_never_better(term: Any, value: float):
     assert shaped[0] > shaped[-1]
 
 
-def test_infeasible_is_known_before_training():
-    assert Constraint(2.0).is_feasible(2.0) and not Constraint(2.0).is_feasible(2.1)
-
-
 def test_a_reward_takes_them():
     assert Reward(0.0, latency_term=Mnas(10.0, w=-0.5)).of(0.9, 0.3, 0.0, 40.0) == pytest.approx(0.45)
     assert Reward(0.0, maximize=False, latency_term=Mnas(10.0, w=-0.5)).of(0.9, 0.3, 0.0, 40.0) == pytest.approx(1.8)
