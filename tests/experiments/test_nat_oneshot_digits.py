@@ -1,0 +1,48 @@
+"""experiments/nat_oneshot_digits: what it refuses, and a tiny run from supernet to both cells trained alone."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nni_strategies.errors import InvalidArgument
+
+SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "nat_oneshot_digits" / "search.py"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def search() -> Any:
+    spec = importlib.util.spec_from_file_location("nat_oneshot_digits_search", SCRIPT)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # NNI's trace looks it up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [("--arch DARTZ", "DARTS"), ("--epochs 0", "--epochs"), ("--lr -1", "--lr"), ("--device tpu", "device")],
+)
+def test_bad_options_are_refused(search: Any, words: str, told: str):
+    with pytest.raises(InvalidArgument, match=told):
+        search.read_options(words.split())
+
+
+def test_a_small_run_ends_with_a_cell_that_costs_no_more(search: Any, tmp_path: Path):
+    output = tmp_path / "cell.json"
+    result = search.main(["--small", "--device", "cpu", "--epochs", "1", "--output", str(output)])
+    found = json.loads(output.read_text())
+    assert all(result["cost_after"][name] <= result["cost_before"][name] for name in ("madds", "params"))
+    assert found == result["after"] and found.keys() == result["before"].keys()
+    assert {label for label in found if found[label] != result["before"][label]} <= {
+        label for label in found if "/op_" in label
+    }
+    assert len(result["alone_before"]) == len(result["alone_after"]) == 1
