@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "nni_strategies"
 
 FLOORS = (
-    ("errors", "compat", "data_folder", "nni_database", "nni_manifest", "pairs", "ranks"),
+    ("errors", "compat", "data_folder", "nni_database", "module_modes", "nni_manifest", "pairs", "ranks"),
     ("space",),
     ("topology", "search", "supernet"),
     ("bridge", "report"),

@@ -10,8 +10,8 @@ from typing import Any
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.given_inputs import read_inputs
 from nni_strategies.nat.learner_config import LearnerConfig
-from nni_strategies.nat.rules import RULES
-from nni_strategies.nat.transitions import COST_RULES
+from nni_strategies.nat.rules import RULES, Rule
+from nni_strategies.nat.transitions import COST_RULES, CostRule
 
 ENTROPY = {"critic": 0.3, "paper": 0.01}
 LEARNERS = tuple(ENTROPY)
@@ -57,8 +57,8 @@ class NATConfig(LearnerConfig):
     """
 
     entropy: float = _BY_LEARNER
-    rule: str = "cost"
-    cost_rule: str = "strict"
+    rule: Rule = "cost"
+    cost_rule: CostRule = "strict"
     costs: Mapping[str, Sequence[int]] | None = None
     op_classes: Mapping[str, str] | None = None
     inputs: Any = None

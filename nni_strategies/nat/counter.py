@@ -20,6 +20,7 @@ from torch.func import functional_call
 from torch.nn.modules.conv import _ConvNd
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.module_modes import evaluating
 
 _FAMILIES = ("conv", "sep", "dil", "avgpool", "maxpool", "skip", "null")
 
@@ -68,7 +69,7 @@ def call_on_meta(model: nn.Module, *inputs: Any) -> Any:
     """Return what a module in evaluation gives for inputs on the meta device, as if it were there too."""
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     there = {name: tensor.to("meta") for name, tensor in tensors.items() if not tensor.is_meta}
-    with evaluating(model), torch.no_grad():
+    with evaluating(model.modules()), torch.no_grad():
         return functional_call(model, there, inputs) if there else model(*inputs)
 
 
@@ -110,15 +111,3 @@ def hooked(modules: Any, hook: Any) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a module in evaluation, and every part of it back into the mode it was in."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nni_strategies.errors import InvalidArgument, InvalidConfiguration
-from nni_strategies.nat.cost_table import CostTable
 from nni_strategies.nat.edge_views import edge_view
+from nni_strategies.nat.label_transitions import given_costs, made_transitions
 from nni_strategies.nat.operation_classes import classes_by_name
 from nni_strategies.nat.rules import Rule
 from nni_strategies.nat.transitions import CostRule, Transitions
@@ -92,7 +92,7 @@ def moves_of_space(
     *,
     op_classes: Mapping[str, str] | None = None,
     input_shape: Sequence[int] = INPUT_SHAPE,
-    costs: Mapping[str, tuple[int, int]] | None = None,
+    costs: Mapping[str, Sequence[int]] | None = None,
 ) -> SpaceMoves:
     """Return the transitions of a space.
 
@@ -113,16 +113,14 @@ def moves_of_space(
     Raises
     ------
     InvalidArgument
-        A space without edges to transform, an unknown rule or class, or a search space without costs under ``strict``.
+        A space without edges to transform or with constraints, an unknown rule or class, or under ``strict`` a search
+        space with an operation whose costs are not given.
     """
     if not isinstance(space, SearchSpace):
         return _of_model_space(space, rule, cost_rule, op_classes, input_shape)
-    if costs is None and cost_rule == "strict":
-        allowed = 'operation -> (MAdds, parameters): labels do not say what operations cost; or cost_rule="paper"'
-        raise InvalidArgument("costs", costs, allowed)
     view = edge_view(space)
-    table = CostTable.by_operation(view, costs or {})
-    return SpaceMoves(Transitions(view, classes_by_name(view, op_classes), table, rule, cost_rule))
+    classes = classes_by_name(view, op_classes)
+    return SpaceMoves(made_transitions(view, classes, given_costs(view, classes, costs, cost_rule), rule, cost_rule))
 
 
 def _of_model_space(
@@ -131,6 +129,6 @@ def _of_model_space(
     from nni_strategies.nat.model_space import MeasuredCosts, classes_of_modules, edges_of_model_space
 
     edges = edges_of_model_space(space)
-    costs = MeasuredCosts(edges, input_shape)
-    transitions = Transitions(edges.view, classes_of_modules(edges, op_classes), costs, rule, cost_rule)
+    classes = classes_of_modules(edges, op_classes)
+    transitions = made_transitions(edges.view, classes, MeasuredCosts(edges, input_shape), rule, cost_rule)
     return SpaceMoves(transitions, edges.samples, space)

@@ -29,10 +29,9 @@ from nni_strategies.nat.config import NATConfig
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Identity, contexts, identities
 from nni_strategies.nat.given_inputs import checked_inputs, read_inputs
-from nni_strategies.nat.label_transitions import moves_of_labels
 from nni_strategies.nat.learner import Learner
 from nni_strategies.nat.leftovers import Leftovers, distinct
-from nni_strategies.nat.moves_of_space import SpaceMoves
+from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
 from nni_strategies.nat.paper_queries import PaperQueries
 from nni_strategies.nat.queries import Query
 from nni_strategies.nat.shortlist import shortlists
@@ -88,7 +87,8 @@ class NATSearcher(Searcher):
         moves: SpaceMoves | None = None,
     ) -> None:
         super().__init__(space, config, prior=prior)
-        moves = moves or moves_of_labels(space, self.config)
+        own = self.config
+        moves = moves or moves_of_space(space, own.rule, own.cost_rule, op_classes=own.op_classes, costs=own.costs)
         self.transitions = moves.transitions
         self._view = self.transitions.view
         self._given: Architectures | None = None

@@ -59,7 +59,8 @@ class NAT(StudyStrategy):
         """Build the searcher; what operations are and cost, the model space's modules say."""
         config = cast(NATConfig, self._args.config)
         edges, classes, costs = self._looked_at(space, config)
-        moves = SpaceMoves(made_transitions(edges.view, classes, costs, config), edges.samples, edges.module)
+        transitions = made_transitions(edges.view, classes, costs, config.rule, config.cost_rule)
+        moves = SpaceMoves(transitions, edges.samples, edges.module)
         return NATSearcher(space, config, prior=self.make_prior(space), moves=moves)
 
     def _looked_at(self, space: SearchSpace, config: NATConfig) -> tuple[ModelEdges, OperationClasses, CostTable]:
@@ -71,12 +72,12 @@ class NAT(StudyStrategy):
 
     def _costs(self, edges: ModelEdges, classes: OperationClasses, config: NATConfig) -> CostTable:
         if config.costs is not None:
-            return given_costs(edges.view, classes, config)
+            return given_costs(edges.view, classes, config.costs, config.cost_rule)
         shape = self._input_shape or _shape_of(self._evaluator)
         if shape is not None:
             return MeasuredCosts(edges, shape)
         if config.cost_rule == "paper":
-            return given_costs(edges.view, classes, config)
+            return given_costs(edges.view, classes, config.costs, config.cost_rule)
         allowed = "the shape of one input, such as (3, 32, 32): costs are measured with it, and the evaluator has none"
         raise InvalidArgument("input_shape", None, allowed)
 

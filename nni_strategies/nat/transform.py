@@ -1,9 +1,9 @@
 """One architecture in, one out: never costlier, and never worse as far as the scorer can tell.
 
 A learner of this one input (:mod:`.learner`) spends the queries, then the input and its `k` most promising outputs are
-scored (:mod:`.derive`); the best of all that was scored is the answer, at a tie the cheapest. Where there are no more
-outputs than queries and `k` together, all are scored instead. Without queries a policy that learned before proposes
-the `k` outputs.
+scored (:mod:`.derive`); the best of all that was scored is the answer, at a tie the cheapest, then the one with the
+fewest changes. Where there are no more outputs than queries and `k` together, all are scored instead. Without queries a
+policy that learned before proposes the `k` outputs.
 
 Learning pays off where many architectures are transformed; for one, a local search needs fewer evaluations. A scorer
 that judges with a supernet's shared weights makes them cheap.
@@ -33,6 +33,7 @@ from nni_strategies.nat.learner_config import LearnerConfig
 from nni_strategies.nat.moves_of_space import INPUT_SHAPE, SpaceMoves, moves_of_space
 from nni_strategies.nat.rules import Rule
 from nni_strategies.nat.sampling import sampled_outputs, torch_generator
+from nni_strategies.nat.transformation import best_output
 from nni_strategies.nat.transitions import CostRule, Transitions
 
 QUERIES, K = 100, 10
@@ -120,7 +121,7 @@ def transform(
     config: LearnerConfig | None = None,
     op_classes: Mapping[str, str] | None = None,
     input_shape: Sequence[int] = INPUT_SHAPE,
-    costs: Mapping[str, tuple[int, int]] | None = None,
+    costs: Mapping[str, Sequence[int]] | None = None,
     keep_if_worse: bool = True,
 ) -> TransformResult:
     """Transform an architecture into one that costs no more and scores no less.
@@ -205,16 +206,8 @@ class _Judge:
         return None if place < 0 else float(self.evaluated.values[place])
 
     def best(self, parent: Architectures, keep: bool) -> Architectures:
-        """Return the output of highest score, the cheapest of those; the input is one if it may be kept."""
-        offers = self.evaluated.architectures
-        valid = self.evaluated.reachable(parent)[0]
-        same = (offers.operations == parent.operations).all(axis=1)
-        if not keep and (valid & ~same).any():
-            valid &= ~same
-        rows = np.flatnonzero(valid)
-        costs = self._transitions.costs.total(offers[rows])
-        order = np.lexsort((costs[:, 1], costs[:, 0], -self.evaluated.values[rows]))
-        return offers[rows[order[:1]]]
+        """Return the best output that is known; the input is one if it may be kept."""
+        return best_output(self._transitions, self.evaluated, parent, keep=keep)
 
 
 def _check(queries: int, k: int, policy: Path | str | None) -> None:

@@ -43,15 +43,29 @@ class Transformation:
         return asdict(self)
 
 
-def transformation(transitions: Transitions, evaluated: Evaluated, given: Architectures) -> Transformation:
-    """Return the best known output of an input, a batch of one; of equally good ones the cheapest, then the nearest."""
+def best_output(
+    transitions: Transitions, evaluated: Evaluated, given: Architectures, *, keep: bool = True
+) -> Architectures:
+    """Return the best known output of an input, a batch of one; of equally good ones the cheapest, then the nearest.
+
+    Parameters
+    ----------
+    keep
+        Whether the input is one of its outputs where there are others.
+    """
     valid = np.flatnonzero(evaluated.reachable(given)[0])
     offers = evaluated.architectures[valid]
-    costs = transitions.costs.total(offers)
     n_changed = (offers.operations != given.operations).sum(axis=1)
+    if not keep and n_changed.any():
+        valid, offers, n_changed = valid[n_changed > 0], offers[n_changed > 0], n_changed[n_changed > 0]
+    costs = transitions.costs.total(offers)
     order = np.lexsort((n_changed, costs[:, 1], costs[:, 0], -evaluated.values[valid]))
-    output = offers[order[:1]] if len(order) else given
-    output = given.replaced(output.operations)
+    return given.replaced(offers[order[:1]].operations) if len(order) else given
+
+
+def transformation(transitions: Transitions, evaluated: Evaluated, given: Architectures) -> Transformation:
+    """Return what became of an input, a batch of one."""
+    output = best_output(transitions, evaluated, given)
     before, after = transitions.view.decode(given)[0], transitions.view.decode(output)[0]
     return Transformation(
         input=before,

@@ -6,7 +6,7 @@ statistics of each batch that it judges, or with running statistics that are com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,19 +18,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
     """Return the batch norms of a network, of any dimension; NNI's with choices too."""
     return [module for module in network.modules() if isinstance(module, _BatchNorm)]
-
-
-@contextmanager
-def evaluating(modules: Iterable[nn.Module]) -> Iterator[None]:
-    """Put modules in evaluation mode; afterwards each is in its own mode again."""
-    training = [module for module in modules if module.training]
-    for module in training:
-        module.training = False
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 @contextmanager

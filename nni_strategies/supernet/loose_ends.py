@@ -18,6 +18,7 @@ from nni_strategies.compat import load_torchvision
 
 load_torchvision()  # nni.nas imports it
 
+import nni.nas.strategy  # noqa: E402, F401  # before nni.nas.oneshot: by itself that leaves NNI's own DARTS() unusable
 from nni.nas.nn.pytorch import Cell  # noqa: E402
 from nni.nas.nn.pytorch.cell import preprocess_cell_inputs  # noqa: E402
 from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingCell  # noqa: E402

@@ -24,6 +24,7 @@ from nni_strategies.space.search_space import Configuration
 
 load_torchvision()  # nni.nas imports it
 
+import nni.nas.strategy  # noqa: E402, F401  # before nni.nas.oneshot: by itself that leaves NNI's own DARTS() unusable
 from nni.nas.nn.pytorch import ModelSpace, ParametrizedModule  # noqa: E402
 from nni.nas.oneshot.pytorch.strategy import RandomOneShot  # noqa: E402
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule  # noqa: E402

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from nni_strategies.errors import InvalidArgument, NNIStrategiesError, shorten
-from nni_strategies.supernet.batch_norm import batch_norms, evaluating, of_the_batch, recalibrate, restored
+from nni_strategies.module_modes import evaluating
+from nni_strategies.supernet.batch_norm import batch_norms, of_the_batch, recalibrate, restored
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.precision import Precision, autocast, check_precision
 

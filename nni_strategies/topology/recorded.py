@@ -15,9 +15,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from nni_strategies.errors import TopologyUnreadable
+from nni_strategies.module_modes import evaluating
 from nni_strategies.topology.function_operations import carries_data, function_name, operation_of_call
 from nni_strategies.topology.module_operations import operation_of
-from nni_strategies.topology.trace import Trace, data_in, evaluating
+from nni_strategies.topology.trace import Trace, data_in
 from nni_strategies.topology.vocabulary import IDENTITY, other
 
 _META = "meta"
@@ -54,7 +55,8 @@ def _run(model: nn.Module, example_input: Any, device: str | None) -> Trace:
     recorder = _Recorder()
     weights = {**dict(model.named_parameters()), **dict(model.named_buffers())} if device else {}
     # random numbers that the forward draws are not taken from whoever comes next
-    with evaluating(model), torch.no_grad(), torch.random.fork_rng(devices=()), recorder.watching(model, inputs):
+    looked_at = recorder.watching(model, inputs)
+    with evaluating(model.modules()), torch.no_grad(), torch.random.fork_rng(devices=()), looked_at:
         swapped = {name: weight.to(device) for name, weight in weights.items()}
         with recorder:
             output = torch.func.functional_call(model, swapped, args, kwargs)

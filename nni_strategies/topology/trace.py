@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from nni_strategies.topology.operations import ADD, CONCAT, INPUT, is_merge
 from nni_strategies.topology.vocabulary import GLOBAL_POOL, IDENTITY, other, standardized
 
 if TYPE_CHECKING:
-    from torch import nn
+    pass
 
 STACK = "stack"  # a concatenation, unless it is summed at once: ``stack(n) + sum`` is how NNI's cells add
 #: Reductions and what they are where nothing was stacked for them: what has no positions left was pooled over all.
@@ -133,15 +132,3 @@ def data_in(arguments: Any, number_of: Mapping[int, int]) -> list[int]:
         return data_in(list(arguments.values()), number_of)
     number = number_of.get(id(arguments))
     return [] if number is None else [number]
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a network into evaluation mode, and afterwards each of its modules back."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True

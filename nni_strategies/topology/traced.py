@@ -14,9 +14,10 @@ from typing import Any
 from torch import fx, nn
 
 from nni_strategies.errors import TopologyUnreadable
+from nni_strategies.module_modes import evaluating
 from nni_strategies.topology.function_operations import carries_data, function_name, operation_of_call
 from nni_strategies.topology.module_operations import operation_of
-from nni_strategies.topology.trace import Trace, evaluating
+from nni_strategies.topology.trace import Trace
 
 
 def traced(model: nn.Module) -> Trace:
@@ -34,7 +35,7 @@ def traced(model: nn.Module) -> Trace:
         if parameter.default is not parameter.empty
     }
     try:
-        with evaluating(model):
+        with evaluating(model.modules()):
             graph = tracer.trace(model, optional or None)
             return _steps(model, tracer, graph)
     except Exception as error:  # whatever the user's forward does with what is no tensor

@@ -10,10 +10,9 @@ import pytest
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.given_inputs import checked_inputs, read_inputs
-from nni_strategies.nat.label_transitions import moves_of_labels
-from nni_strategies.nat.moves_of_space import SpaceMoves
+from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
 from nni_strategies.space.search_space import SearchSpace
-from tests.nat.searcher_spaces import SPACES, config, nodes
+from tests.nat.searcher_spaces import COSTS, SPACES, nodes
 
 FLAT = {f"cell/edge_{i}_{j}": "nor_conv_3x3" for i, j in ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))}
 THREE = {f"normal/op_{node}_{slot}": "skip_connect" for node in (2, 3, 4) for slot in (0, 1)} | {
@@ -22,7 +21,7 @@ THREE = {f"normal/op_{node}_{slot}": "skip_connect" for node in (2, 3, 4) for sl
 
 
 def moves(space: SearchSpace) -> SpaceMoves:
-    return moves_of_labels(space, config())
+    return moves_of_space(space, costs=COSTS)
 
 
 @pytest.mark.parametrize(

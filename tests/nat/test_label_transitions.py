@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.nat.config import NATConfig
-from nni_strategies.nat.label_transitions import moves_of_labels
+from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.search.testing_spaces import SPACES as ANY_SPACES
 from nni_strategies.search.testing_spaces import AtMost
 from nni_strategies.space.parameters import Categorical
@@ -21,7 +20,7 @@ FLAT = SPACES["flat"]
 
 
 def test_given_costs_are_the_costs() -> None:
-    transitions = moves_of_labels(FLAT, NATConfig(costs=COSTS)).transitions
+    transitions = moves_of_space(FLAT, costs=COSTS).transitions
     assert (transitions.rule, transitions.cost_rule) == ("cost", "strict")
     given = transitions.inputs(np.random.default_rng(0), 50)
     each = np.array([NASBENCH201_COSTS.get(name, (0, 0)) for name in transitions.view.operations])
@@ -29,7 +28,7 @@ def test_given_costs_are_the_costs() -> None:
 
 
 def test_the_paper_s_rule_needs_none() -> None:
-    transitions = moves_of_labels(FLAT, NATConfig(rule="nat", cost_rule="paper")).transitions
+    transitions = moves_of_space(FLAT, "nat", "paper").transitions
     assert transitions.cost_rule == "paper"
 
 
@@ -52,4 +51,4 @@ def test_the_paper_s_rule_needs_none() -> None:
 )
 def test_what_cannot_be_transformed_is_refused(space: SearchSpace, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
-        moves_of_labels(space, NATConfig(**fields))
+        moves_of_space(space, **fields)

@@ -11,14 +11,14 @@ import torch
 from nni_strategies.errors import SpaceExhausted
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.gradient import PolicyGradient
-from nni_strategies.nat.label_transitions import moves_of_labels
+from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.nat.paper_queries import PaperQueries
 from nni_strategies.nat.policy.make import make_policy
 from nni_strategies.nat.sampling import drawn_operations, revived, sampled_outputs, torch_generator
 from nni_strategies.space.parameters import Categorical
 from nni_strategies.space.search_space import SearchSpace
 from tests.nat.edge_spaces import NASBENCH201_COSTS, nasbench201, transitions
-from tests.nat.searcher_spaces import config
+from tests.nat.searcher_spaces import COSTS, config
 
 MOVES = transitions(nasbench201(), NASBENCH201_COSTS)
 VIEW = MOVES.view
@@ -136,7 +136,7 @@ def test_what_all_is_under_way_does_not_stop_it() -> None:
 
 def test_a_small_space_is_exhausted_and_not_looped_over() -> None:
     space = SearchSpace((Categorical("cell/edge_0_1", ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")),))
-    queries = PaperQueries(moves_of_labels(space, config()).transitions, config(learner="paper", queries=50), seed=0)
+    queries = PaperQueries(moves_of_space(space, costs=COSTS).transitions, config(learner="paper", queries=50), seed=0)
     with pytest.raises(SpaceExhausted):
         answered(queries, lambda _: 0.5)
     assert len(queries.evaluated) == 3

@@ -93,6 +93,18 @@ def test_at_a_tie_the_cheapest_is_chosen():
     assert result.cost_after == (0, 0)
 
 
+def test_at_equal_score_and_cost_nothing_is_changed():
+    before = BEFORE | dict.fromkeys(("cell.edge_0_1", "cell.edge_0_2", "cell.edge_0_3"), "skip_connect")
+    free = dict.fromkeys(NASBENCH201_COSTS, (1, 1))  # of either kernel, so that a null or a skip alone is cheaper
+    only_cost = transform(before, SPACE, lambda _: 1.0, rule="nat", costs=free, queries=20_000, k=0)
+    assert {change.before for change in only_cost.changed} == {"nor_conv_1x1"}
+
+
+def test_an_operation_without_costs_is_not_free():
+    with pytest.raises(InvalidArgument, match=r"costs.*nor_conv_3x3"):
+        transform(BEFORE, SPACE, Count(SPACE), costs={"nor_conv_1x1": (1, 1)})
+
+
 def test_without_a_last_evaluation_the_critic_chooses():
     score = Count(WIDE.space)
     result = wide(score, queries=12, k=0)

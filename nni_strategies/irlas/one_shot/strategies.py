@@ -11,7 +11,7 @@ batch is from; ours tells it itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
@@ -19,6 +19,7 @@ import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports 
 # isort: split
 from nni.nas.oneshot.pytorch.strategy import DARTS, ENAS, GumbelDARTS, Proxyless, RandomOneShot
 
+from nni_strategies.bridge.tagged_batches import TaggedBatches
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.irlas.one_shot.expected_features import EXPERTS, Experts
 from nni_strategies.irlas.one_shot.penalty import MirrorFilter, MirrorPenalty, MirrorReward
@@ -71,25 +72,6 @@ class IRLASGumbelDarts(_GuidedByLoss, GumbelDARTS):  # type: ignore[misc]
 
 class IRLASProxyless(_GuidedByLoss, Proxyless):  # type: ignore[misc]
     """Proxyless with the mirror penalty; see :class:`IRLASDarts`."""
-
-
-class TaggedBatches:
-    """The batches of several loaders, one loader after the other, each with its loader's name.
-
-    Parameters
-    ----------
-    loaders
-        Name -> loader.
-    """
-
-    def __init__(self, loaders: Mapping[str, Any]) -> None:
-        self.loaders = loaders
-
-    def __iter__(self) -> Iterator[tuple[Any, str]]:
-        return ((batch, name) for name, loader in self.loaders.items() for batch in loader)
-
-    def __len__(self) -> int:
-        return sum(len(loader) for loader in self.loaders.values())
 
 
 class IRLASENAS(_Guided, ENAS):  # type: ignore[misc]

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from nni_strategies.nat.counter import evaluating
+from nni_strategies.module_modes import evaluating
 from nni_strategies.nat.model_space.candidates import candidate
 from nni_strategies.nat.model_space.sites import ModelEdges
 from nni_strategies.nat.operation_classes import (
@@ -99,7 +99,7 @@ def probe(module: nn.Module) -> tuple[bool | None, bool | None]:
     for _ in range(2):
         given = torch.randn(_input_shape(module), generator=generator)
         try:
-            with evaluating(module), torch.no_grad():
+            with evaluating(module.modules()), torch.no_grad():
                 out = module(given.clone())
         except Exception:  # user code; it may want another input
             return None, None

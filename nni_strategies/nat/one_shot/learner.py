@@ -24,6 +24,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nni_strategies.module_modes import evaluating
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import identities, joined
 from nni_strategies.nat.gradient import PolicyGradient, Progress
@@ -31,7 +32,7 @@ from nni_strategies.nat.one_shot.settings import OneShotSettings
 from nni_strategies.nat.policy.make import make_policy
 from nni_strategies.nat.sampling import revived, sampled_outputs, torch_generator
 from nni_strategies.nat.transitions import Transitions
-from nni_strategies.supernet.batch_norm import batch_norms, evaluating, of_the_batch
+from nni_strategies.supernet.batch_norm import batch_norms, of_the_batch
 from nni_strategies.supernet.network import Supernet
 
 WEIGHT_DECAY = 5e-4  # of the policy's Adam, as released

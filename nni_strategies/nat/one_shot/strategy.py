@@ -27,13 +27,13 @@ from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy
 from nni.nas.space import RawFormatModelSpace
 
+from nni_strategies.bridge.tagged_batches import TaggedBatches
 from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.nat.one_shot.batches import (
     TRAIN,
     VALID,
-    TaggedBatches,
     all_batches,
     first_batch,
     validation_loader,

@@ -21,11 +21,12 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import TensorDataset
 
 from nni_strategies.bridge.experiment import NasExperiment
+from nni_strategies.bridge.tagged_batches import TaggedBatches
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat import policy_file
 from nni_strategies.nat.counter import count
 from nni_strategies.nat.moves_of_space import moves_of_space
-from nni_strategies.nat.one_shot.batches import TaggedBatches, all_batches
+from nni_strategies.nat.one_shot.batches import all_batches
 from nni_strategies.nat.one_shot.strategy import NATOneShot
 from tests.nat.one_shot.searches import (
     CONVOLUTIONS,
