@@ -294,7 +294,7 @@ def train(
     images: Images,
     given: argparse.Namespace,
     sample: dict[str, Any],
-    beside: Mapping[str, float] | None = None,
+    measured: Callable[[], Mapping[str, float]] | None = None,
 ) -> dict[str, Any]:
     """Train a network, report each epoch and the end to NNI, return the final metrics.
 
@@ -302,12 +302,10 @@ def train(
 
     Parameters
     ----------
-    beside
-        More final metrics, in place of those of the same name.
+    measured
+        Gives more final metrics of the trained network, in place of those of the same name.
     """
     model = model.to(given.device)
-    # The auxiliary head exists in training only; it is no cost of the network.
-    cost = {**measure(model, images.input_shape, given.device), **(beside or {})}
     optimizer = optimizer_of(model, given)
     steps = min(images.steps_per_epoch, given.max_steps or sys.maxsize)
     averaged = None
@@ -367,7 +365,11 @@ def train(
 
     if accuracy is None:  # the checkpoint was one of finished training
         accuracy = evaluate(averaged if averaged is not None else model, images, given.max_steps)
-    result = {"default": accuracy, "accuracy": accuracy, "best_epoch_accuracy": best, "train_seconds": spent, **cost}
+    result = {"default": accuracy, "accuracy": accuracy, "best_epoch_accuracy": best, "train_seconds": spent}
+    # Of trained weights: activations of others may be denormal numbers, which are slow. The auxiliary head is no cost.
+    result.update(measure(model, images.input_shape, given.device))
+    if measured is not None:
+        result.update(measured())
     nni.report_final_result(result)
     return result
 

@@ -97,12 +97,15 @@ def evaluate_candidate(model: Any, arguments: list[str]) -> None:
 
 
 def train(network: Stack, images: Images, given: argparse.Namespace, sample: dict[str, Any]) -> dict[str, Any]:
-    """Measure a network on the device that trains it, train it, report to NNI, return the final metrics."""
+    """Train a network, measure it on the device that trained it, report to NNI, return the final metrics."""
     batch = 1 if given.device == "cpu" else GPU_BATCH
     meter = LatencyMeter(given.device, images.input_shape, batch=batch, threads=given.threads)
-    latency = meter.measure(network)
-    beside = {"latency_ms": latency.median_ms, "latency_iqr_ms": latency.iqr_ms, "latency_batch": batch}
-    return train_nasnet.train(network, images, given, sample, beside)
+
+    def latency() -> dict[str, float]:
+        found = meter.measure(network)
+        return {"latency_ms": found.median_ms, "latency_iqr_ms": found.iqr_ms, "latency_batch": batch}
+
+    return train_nasnet.train(network, images, given, sample, latency)
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:

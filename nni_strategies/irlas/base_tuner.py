@@ -26,7 +26,7 @@ from nni_strategies.errors import InvalidArgument
 from nni_strategies.irlas.given_experts import Experts
 from nni_strategies.irlas.prior import ExpertPrior
 from nni_strategies.irlas.scoring import BlocksOf, ConfigurationScores
-from nni_strategies.irlas.shaping_config import ShapingConfig
+from nni_strategies.irlas.shaping_config import N_INITIAL, ShapingConfig
 from nni_strategies.search.searcher import Searcher
 from nni_strategies.space.search_space import SearchSpace
 
@@ -90,7 +90,8 @@ def give_prior(base: StudyTuner, config: ShapingConfig, blocks_of: BlocksOf, exp
     Raises
     ------
     InvalidArgument
-        In paper mode, as its recovery would mix raw and shaped metrics, and for a tuner that has experts itself.
+        In paper mode, as its recovery would mix raw and shaped metrics; for a tuner that has experts itself; and a
+        number of initial trials, which is an argument of its own.
     """
     if config.mode == "paper" or hasattr(base.searcher_class.Config, "experts"):
         allowed = (
@@ -98,6 +99,9 @@ def give_prior(base: StudyTuner, config: ShapingConfig, blocks_of: BlocksOf, exp
             "without MirrorStimuli around it"
         )
         raise InvalidArgument("base_tuner", base.searcher_class.algorithm, allowed)
+    if config.n_initial != N_INITIAL:
+        allowed = f"absent: how many trials {base.searcher_class.algorithm} draws blindly is one of its base_args"
+        raise InvalidArgument("n_initial", config.n_initial, allowed)
     plain = base.make_searcher
 
     def make_searcher(space: SearchSpace) -> Searcher:

@@ -31,6 +31,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from nni_strategies.errors import InvalidArgument
 
@@ -213,7 +214,8 @@ def folded(model: nn.Module) -> nn.Module:
     try:
         return fuse(model)
     except Exception as error:  # whatever a forward does with values that are not there
-        _logger.debug("batch norm stays unfolded: %s", error)
+        if any(isinstance(module, _BatchNorm) for module in model.modules()):
+            _logger.warning("batch norms stay unfolded, the latency is not that of a deployment: %s", error)
         return model
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from nni_strategies.errors import InvalidArgument
@@ -25,6 +25,7 @@ from nni_strategies.topology.module_operations import operation_of
 from nni_strategies.topology.vocabulary import IDENTITY
 
 _FREE = (_BatchNorm, nn.Identity, nn.Dropout, nn.Flatten)
+_WHOLE = (nn.MultiheadAttention,)  # layers that use what they contain without calling it
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class LatencyTable:
         ----------
         models
             Take inputs of the meter's shape.
+
+        Raises
+        ------
+        InvalidArgument
+            A layer that does not take one tensor and give one.
         """
         found: dict[Layer, float] = {}
         for model in models:
@@ -86,7 +92,7 @@ class LatencyTable:
         Raises
         ------
         InvalidArgument
-            It has a layer that the table has not.
+            It has a layer that the table has not, or one that does not take one tensor and give one.
         """
         layers = layers_of(model, meter)
         for layer in layers:
@@ -138,17 +144,20 @@ def _images(meter: LatencyMeter, shape: Sequence[int]) -> bool:
 
 def _passed(model: nn.Module, meter: LatencyMeter) -> list[tuple[Layer, nn.Module, tuple[int, ...]]]:
     """Send an input through a copy of a network, and note the layers it passes with the shapes they read."""
-    watched = copy.deepcopy(model).eval()
+    watched = copy.deepcopy(model).float().cpu().eval()
     found: list[tuple[Layer, nn.Module, tuple[int, ...]]] = []
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:
+        if len(inputs) != 1 or not isinstance(inputs[0], Tensor) or not isinstance(output, Tensor):
+            allowed = "made of layers that take one tensor, by position, and give one: measure the whole instead"
+            raise InvalidArgument("model", type(module).__name__, allowed)
         shape = tuple(inputs[0].shape)
         found.append((_layer(module, shape, tuple(output.shape)), module, shape))
 
     hooks = [
         module.register_forward_hook(note)
         for module in watched.modules()
-        if not list(module.children()) and not isinstance(module, _FREE)
+        if isinstance(module, _WHOLE) or not (list(module.children()) or isinstance(module, _FREE))
     ]
     with torch.inference_mode():
         watched(torch.zeros(meter.batch, *meter.input_shape))

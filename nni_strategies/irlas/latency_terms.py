@@ -51,6 +51,8 @@ class Mnas:
         _check_positive("target", self.target)
         if not _is_number(self.w) or self.w > 0:
             raise InvalidArgument("w", self.w, "a number up to 0")
+        if not isinstance(self.hard, bool):
+            raise InvalidArgument("hard", self.hard, "true or false")
 
     def __call__(self, value: float, latency: float) -> float:
         """Return what takes the place of a metric."""

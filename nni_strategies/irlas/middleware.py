@@ -1,9 +1,9 @@
 """MirrorStimuli: experts guide any multi-trial strategy of ``nni.nas``, ``Chain(strategy, MirrorStimuli(...))``.
 
-``mode="prior"``, the default, changes what NNI's ``Random`` and ``RegularizedEvolution`` draw at random
-(:mod:`.guided_space`) and no metric. ``mode="paper"`` changes every final metric on its way up to the strategy
-(:mod:`.reward`). Either way S, the raw metric and the shaped one are kept, in ``checkpoint/mirror_stimuli.jsonl`` of an
-experiment that has a manager (:mod:`.shaper`).
+``mode="prior"``, the default, changes no metric, but what NNI's ``Random`` and ``RegularizedEvolution`` draw at random
+(:mod:`.guided_space`), and the first models of ``TPE`` and ``GridSearch`` (:mod:`.prior_first`). ``mode="paper"``
+changes every final metric on its way up to the strategy (:mod:`.reward`). Either way S, the raw metric and the shaped
+one are kept, in ``checkpoint/mirror_stimuli.jsonl`` of an experiment that has a manager (:mod:`.shaper`).
 
 What NNI 3.0 makes necessary:
 
@@ -41,20 +41,21 @@ from nni_strategies.bridge.strategy import StudyStrategy
 from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.irlas.given_experts import names_of, read_experts
 from nni_strategies.irlas.guided_space import GuidedDraws
-from nni_strategies.irlas.latency_terms import LatencyTerm, profiled
+from nni_strategies.irlas.latency_terms import Constraint, LatencyTerm, profiled
+from nni_strategies.irlas.prior_first import GridWithPrior, TunerWithPrior
 from nni_strategies.irlas.scoring import DEFAULT_EXPERTS, blocks_function
 from nni_strategies.irlas.shaper import ShapedTrial, Shaper
 from nni_strategies.irlas.shaping_config import ShapingConfig
 from nni_strategies.search.journal import Journal
+from nni_strategies.search.metrics import is_plain_number
+from nni_strategies.search.searcher import Prior
 from nni_strategies.space.from_nni import ModelSpaceView
 from nni_strategies.space.nni_usage import module_of
 
 _logger = logging.getLogger(__name__)
 
 _FILE = "mirror_stimuli.jsonl"
-_PATIENCE = 1000  # models in a row below min_score, as NNI's Filter has it
-
-_NO_DRAWS = (GridSearch, HPOTunerStrategy, PolicyBasedRL)
+_PATIENCE = 1000  # models in a row that are not trained, as NNI's Filter has it
 
 
 class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no types
@@ -68,7 +69,8 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         As in :class:`~.shaping_config.ShapingConfig`, or a function (value, latency_ms) -> value itself.
     profiler
         A profiler of NNI, or a function of a sample: what it gives counts as ``latency_ms`` of trials that report none.
-        For paper mode with a latency term, in the units of its target.
+        For paper mode with a latency term, in the units of its target. Where the term is ``constraint``, models that it
+        gives too much are not trained: they end as invalid.
     min_score
         Models of lower S are not trained: they end as invalid.
     journal
@@ -112,8 +114,10 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         self.config = cast("ShapingConfig", read_class_args(ShapingConfig, class_args=options).config)
         if callable(latency) and self.config.mode == "prior":
             raise InvalidArgument("latency", latency, "absent: it is for mode='paper', prior changes no metric")
-        if min_score is not None and not -1 <= min_score <= 1:
-            raise InvalidArgument("min_score", min_score, "in [-1, 1], or None")
+        if min_score is not None and not (is_plain_number(min_score) and -1 <= min_score <= 1):
+            raise InvalidArgument("min_score", min_score, "a number in [-1, 1], or None")
+        if journal is not None and not isinstance(journal, (str, Path)):
+            raise InvalidArgument("journal", journal, "the path of a file, or None")
         self._latency_term = latency if callable(latency) else self.config.latency_term()
         if profiler is not None and self._latency_term is None:
             raise InvalidArgument("profiler", repr(profiler), "beside latency=, the term it is for")
@@ -121,7 +125,7 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         self._min_score, self._path = min_score, journal
         self.shaper: Shaper | None = None
         self._view: ModelSpaceView | None = None
-        self._draws: GuidedDraws | None = None
+        self._draws: GuidedDraws | TunerWithPrior | GridWithPrior | None = None
         self._models: list[Any] = []  # all that were submitted, kept alive
         self._trials: dict[int, int] = {}  # id of a model -> trial
         self._running: set[int] = set()
@@ -167,9 +171,18 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         shaper.open(Journal() if path is None else open_journal(Path(path)))
         self.shaper = shaper
         if self.config.mode == "prior":
-            self._draws = GuidedDraws(model_space, view, shaper.prior)
+            self._draws = self._guided(strategy, model_space, view, shaper.prior)
             self._warn_of_no_draws(strategy)
         return super()._initialize_model_space(model_space)
+
+    def _guided(
+        self, strategy: Any, model_space: Any, view: ModelSpaceView, prior: Prior
+    ) -> GuidedDraws | TunerWithPrior | GridWithPrior:
+        if isinstance(strategy, HPOTunerStrategy):
+            return TunerWithPrior(strategy, view, prior, self.config.n_initial)
+        if isinstance(strategy, GridSearch):
+            return GridWithPrior(strategy, model_space, view, prior, self.config.n_initial)
+        return GuidedDraws(model_space, view, prior)
 
     def _strategy(self) -> Any:
         """Return the strategy of the chain that initializes this middleware right now, None outside of a chain."""
@@ -190,10 +203,10 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
                 name,
                 name,
             )
-        elif isinstance(strategy, _NO_DRAWS):
+        elif isinstance(strategy, PolicyBasedRL):
             _logger.warning(
                 "the expert prior has no effect on %s, which draws nothing at random from the model space: take "
-                "Random, RegularizedEvolution or a strategy of nni_strategies, or mode='paper'",
+                "Random, RegularizedEvolution, TPE, GridSearch or a strategy of nni_strategies, or mode='paper'",
                 name,
             )
 
@@ -205,9 +218,12 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
             self._draws.release()
         self._done = True
         if not self._running:
-            self.engine.unregister_model_event_callback(ModelEventType.FinalMetric, self._on_final_metric)
+            self._stop_listening()
             self.engine.unregister_model_event_callback(ModelEventType.TrainingEnd, self._on_training_end)
-            self.close()
+
+    def _stop_listening(self) -> None:
+        self.engine.unregister_model_event_callback(ModelEventType.FinalMetric, self._on_final_metric)
+        self.close()
 
     def close(self) -> None:
         """Let go of the journal."""
@@ -246,13 +262,14 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         return self.shaper, self._view
 
     def submit_models(self, *models: Any) -> None:
-        """Score models and hand them on, those of too low a score excepted."""
+        """Score models and hand them on, but for those of too low a score, and those predicted to be too slow."""
         shaper, _ = self._opened()
         for model in models:
             number = self._propose(model)
-            if self._min_score is not None and shaper.trials[number].stimuli < self._min_score:
+            reason = self._objection(shaper.trials[number])
+            if reason is not None:
                 self._rejected_in_a_row += 1
-                shaper.fail(number, f"S = {shaper.trials[number].stimuli:.3f} is below min_score")
+                shaper.fail(number, reason)
                 self.dispatch_model_event(ModelEventType.TrainingEnd, status=ModelStatus.Invalid, model=model)
                 continue
             self._rejected_in_a_row = 0
@@ -261,6 +278,15 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
             parameter_id = nas_engine.last_parameter_id(self.engine)
             if parameter_id is not None:
                 shaper.note("issued", trial=number, parameter_id=parameter_id)
+
+    def _objection(self, trial: ShapedTrial) -> str | None:
+        """Return why a model is not trained, or None."""
+        if self._min_score is not None and trial.stimuli < self._min_score:
+            return f"S = {trial.stimuli:.3f} is below min_score"
+        term, predicted = self._latency_term, trial.latency_ms
+        if isinstance(term, Constraint) and predicted is not None and predicted > term.limit:
+            return f"its latency is predicted as {predicted:g}, above the limit"
+        return None
 
     def _propose(self, model: Any, source: str | None = None) -> int:
         shaper, view = self._opened()
@@ -287,7 +313,8 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
     def budget_available(self) -> bool:
         """Whether the engine has a budget, and not only models of low scores come."""
         if self._rejected_in_a_row >= _PATIENCE:
-            _logger.warning("%d models in a row were below min_score: the search ends", self._rejected_in_a_row)
+            told = "%d models in a row were below min_score or predicted too slow: the search ends"
+            _logger.warning(told, self._rejected_in_a_row)
             return False
         return bool(self.engine.budget_available())
 
@@ -343,4 +370,4 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         if event.status not in (ModelStatus.Trained, ModelStatus.Interrupted):
             self.shaper.fail(number, "the trial failed, or was stopped")
         if self._done and not self._running:
-            self.close()
+            self._stop_listening()  # but for this callback: the engine goes through the list of them right now

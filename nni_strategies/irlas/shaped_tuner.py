@@ -87,6 +87,7 @@ class MirrorStimuliTuner(GuardedTuner):
         self._trials: dict[int, int] = {}  # NNI's parameter id -> trial, of this run
         self._drawn: set[int] = set()  # trials from the prior
         self._ended: set[int] = set()  # parameter ids whose end came before a result
+        self._given_up: set[int] = set()  # of these, those that the base tuner was told to have ended without one
         self._seed = 0
         with self._refusing():
             self._read(optimize_mode, seed, class_args)
@@ -253,11 +254,21 @@ class MirrorStimuliTuner(GuardedTuner):
                     if shaper.trials[trial].shaped is not None:
                         self.base.import_data([_result(shaper, shaper.trials[trial])])
                 else:
-                    self.base.receive_trial_result(parameter_id, parameters, shaped, **kwargs)
+                    self._hand_on(shaper, trial, parameter_id, parameters, shaped, **kwargs)
             finally:
                 if parameter_id in self._ended:
                     self._ended.discard(parameter_id)
                     self.base.trial_end(parameter_id, True)
+
+    def _hand_on(
+        self, shaper: Shaper, trial: int, parameter_id: int, parameters: Any, shaped: Any, **kwargs: Any
+    ) -> None:
+        """Tell the base tuner of the result of a trial that it proposed."""
+        if parameter_id not in self._given_up:
+            self.base.receive_trial_result(parameter_id, parameters, shaped, **kwargs)
+        elif shaper.trials[trial].shaped is not None:  # it has forgotten the id
+            self._given_up.discard(parameter_id)
+            self.base.import_data([_result(shaper, shaper.trials[trial])])
 
     @never_raises
     def trial_end(self, parameter_id: int, success: bool, **kwargs: Any) -> None:
@@ -280,6 +291,7 @@ class MirrorStimuliTuner(GuardedTuner):
         for parameter_id in sorted(self._ended):
             self._opened().fail(self._trials[parameter_id], "the trial ended well, but reported no final result")
             self.base.trial_end(parameter_id, True)
+        self._given_up |= self._ended
         self._ended.clear()
 
     @never_raises

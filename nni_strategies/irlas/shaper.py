@@ -188,6 +188,7 @@ class Shaper:
                 latency_ms=event.get("latency_ms"),
                 readable=not event.get("unreadable"),
             )
+            self.counts["unreadable"] += not trial.readable
             if trial.id != len(self.trials):
                 raise ValueError(f"trial {trial.id} where {len(self.trials)} comes next")
             self.trials.append(trial)
@@ -257,17 +258,12 @@ class Shaper:
             if problem is None:
                 self._in_a_row = 0
                 return score
-            self.counts["unreadable"] += 1
             self._in_a_row += 1
             if self.config.strict:
                 raise TopologyUnreadable(f"strict: {problem}") from problem
             if self._in_a_row % _IN_A_ROW == 0:
-                _logger.error(
-                    "no topology could be read of the last %d architectures (%d in all), which score 0: %s",
-                    self._in_a_row,
-                    self.counts["unreadable"],
-                    problem,
-                )
+                told = "no topology could be read of the last %d architectures, which score 0: %s"
+                _logger.error(told, self._in_a_row, problem)
             return 0.0
 
     def _read(self, configuration: Configuration) -> Sequence[Block]:

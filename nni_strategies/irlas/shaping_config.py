@@ -8,29 +8,44 @@ from typing import Any, Literal
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.irlas.guidance_config import GuidanceConfig
+from nni_strategies.irlas.prior import GATE
 
 Mode = Literal["prior", "paper"]
+
+N_INITIAL = 2 * GATE  # the gate decides while there is something left to guide
 
 
 @dataclass(frozen=True)
 class ShapingConfig(GuidanceConfig):
     """Options of :class:`~.middleware.MirrorStimuli` and :class:`~.shaped_tuner.MirrorStimuliTuner`.
 
-    In ``prior`` mode no metric is changed; a latency term is for ``paper`` mode.
+    In ``prior`` mode no metric is changed: lam, its schedule and a latency term are for ``paper`` mode.
 
     Parameters
     ----------
+    n_initial
+        Number of trials from the prior, in prior mode, where there are no random draws to shape: before the tuner that
+        is guided, and NNI's strategies ``TPE`` and ``GridSearch``, go their own way.
     strict
         Whether an architecture whose topology cannot be read ends the search, in place of scoring 0.
     """
 
     mode: Mode = "prior"
+    n_initial: int = N_INITIAL
     strict: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.latency is not None and self.mode == "prior":
-            raise InvalidArgument("latency", self.latency, "absent: it is for mode='paper', prior changes no metric")
+        if self.mode == "prior":
+            self._refuse_what_shapes()
+        if self.n_initial < 0:
+            raise InvalidArgument("n_initial", self.n_initial, "an integer, 0 or more")
+
+    def _refuse_what_shapes(self) -> None:
+        for name, unset in (("lam", "auto"), ("schedule", "constant"), ("latency", None)):
+            value = getattr(self, name)
+            if value != unset:
+                raise InvalidArgument(name, value, "absent: it is for mode='paper', prior changes no metric")
 
 
 @dataclass(frozen=True)
@@ -43,15 +58,7 @@ class ShapedTunerConfig(ShapingConfig):
         The tuner that is guided: its name in a config, or ``module.Class``.
     base_args
         Its class arguments.
-    n_initial
-        Number of trials from the prior, in prior mode.
     """
 
     base_tuner: str = "TPE"
     base_args: Mapping[str, Any] = field(default_factory=dict)
-    n_initial: int = 40  # twice the gate: it decides while there is something left to guide
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.n_initial < 0:
-            raise InvalidArgument("n_initial", self.n_initial, "an integer, 0 or more")

@@ -102,9 +102,14 @@ def test_batch_norm_is_folded_and_nothing_else_changes():
     assert torch.allclose(made(images), model(images), atol=1e-5)
 
 
-def test_what_cannot_be_folded_is_measured_as_it_is():
+def test_what_cannot_be_folded_is_measured_as_it_is(caplog: pytest.LogCaptureFixture):
     model = Counting().eval()
     assert folded(model) is model
+    assert "stay unfolded" in caplog.text
+    caplog.clear()
+    model.norm = nn.Identity()
+    assert folded(model) is model
+    assert caplog.text == ""
 
 
 def test_the_cache_knows_model_settings_and_device(tmp_path: Path):

@@ -65,6 +65,32 @@ def test_networks_of_the_digits_space_are_covered_by_their_operations():
     assert table.of(DigitsNet(light), METER) < table.of(mixed, METER) < table.of(DigitsNet(heavy), METER)
 
 
+class Odd(nn.Module):
+    def __init__(self, layer: nn.Module, by_name: bool = False) -> None:
+        super().__init__()
+        self.layer, self.by_name = layer, by_name
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.flatten(2)
+        if isinstance(self.layer, nn.MultiheadAttention):
+            return self.layer(x, x, x)[0]
+        return self.layer(input=x) if self.by_name else self.layer(x)[0]
+
+
+@pytest.mark.parametrize(
+    ("layer", "by_name"),
+    [(nn.MultiheadAttention(64, 1), False), (nn.LSTM(64, 4), False), (nn.Linear(64, 4), True)],
+    ids=["attention", "lstm", "by name"],
+)
+def test_what_is_no_layer_of_one_tensor_is_refused(layer: nn.Module, by_name: bool):
+    with pytest.raises(InvalidArgument, match=type(layer).__name__):
+        LatencyTable.measured([Odd(layer, by_name)], METER)
+
+
+def test_a_network_of_half_precision_has_the_same_layers():
+    assert layers_of(Net("conv").half(), METER) == [STEM, CONV]
+
+
 def test_the_model_stays_in_training_mode():
     model = Net("conv")
     layers_of(model, METER)

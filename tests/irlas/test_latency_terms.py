@@ -63,6 +63,7 @@ def test_terms_by_name():
         ("mnas", {"target": 0.0}, "target"),
         ("mnas", {"target": 1.0, "w": 0.1}, "w"),
         ("mnas", {"target": 1.0, "weight": 0.1}, "weight"),
+        ("mnas", {"target": 1.0, "hard": "no"}, "hard"),
         ("log", {"target": float("nan")}, "target"),
         ("relu", {"target": 1.0, "beta": -1.0}, "beta"),
         ("constraint", {"limit": -1.0}, "limit"),

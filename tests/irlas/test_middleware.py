@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import nni
@@ -13,7 +14,7 @@ import nni_strategies.bridge.torchvision_first  # noqa: F401
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.execution.event import ModelEventType
 from nni.nas.space import ModelStatus, RawFormatModelSpace, SimplifiedModelSpace
-from nni.nas.strategy import Random, RegularizedEvolution
+from nni.nas.strategy import TPE, GridSearch, Random, RegularizedEvolution
 from nni.nas.strategy.middleware import Chain
 
 from nni_strategies.errors import InvalidArgument, TopologyUnreadable
@@ -232,7 +233,7 @@ def test_strict_ends_the_search():
 
 
 @pytest.mark.parametrize("formats", [SimplifiedModelSpace, RawFormatModelSpace])
-@pytest.mark.parametrize("name", ["Random", "RegularizedEvolution"])
+@pytest.mark.parametrize("name", ["Random", "RegularizedEvolution", "TPE"])
 def test_the_prior_shapes_what_is_drawn_and_no_metric(name, formats):
     stimuli = MirrorStimuli(gate=0)
     _, engine = run(STRATEGIES[name](), stimuli, n=8, evaluate=evaluate_with_latency, formats=formats)
@@ -245,13 +246,20 @@ def test_the_prior_shapes_what_is_drawn_and_no_metric(name, formats):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["Random", "RegularizedEvolution"])
-def test_the_same_seed_draws_the_same(name):
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Random", lambda: Random(seed=6)),
+        ("RegularizedEvolution", lambda: RegularizedEvolution(population_size=8, sample_size=4, seed=6)),
+        ("TPE", lambda: TPE(optimize_mode="maximize", seed=6)),
+        ("GridSearch", lambda: GridSearch(seed=6)),
+    ],
+)
+def test_the_same_seed_draws_the_same(name, other):
     first, second = (samples(run(STRATEGIES[name](), MirrorStimuli())[1]) for _ in range(2))
     assert first == second
     assert len(set(first)) == 24  # NNI's deduplication still holds
-    other = Random(seed=6) if name == "Random" else RegularizedEvolution(population_size=8, sample_size=4, seed=6)
-    assert samples(run(other, MirrorStimuli())[1]) != first
+    assert samples(run(other(), MirrorStimuli())[1]) != first
 
 
 @pytest.mark.parametrize(("sign", "trusted"), [(1, True), (-1, False)])
@@ -265,13 +273,50 @@ def test_the_gate_learns_from_the_metrics(sign, trusted):
     assert stimuli.shaper.prior.trusted is trusted
 
 
-def test_a_model_space_gets_its_own_draws_back():
+@pytest.mark.parametrize(("name", "method"), [("Random", "random"), ("GridSearch", "grid")])
+def test_a_model_space_gets_its_own_draws_back(name, method):
     space = space_of()
-    Chain(Random(seed=5), MirrorStimuli())(space, engine_of(3))
-    assert "random" not in vars(space)
+    Chain(STRATEGIES[name](), MirrorStimuli())(space, engine_of(3))
+    assert method not in vars(space)
 
 
-@pytest.mark.parametrize("name", ["TPE", "GridSearch", "ours"])
+def test_tpe_learns_from_what_the_prior_proposed():
+    strategy, stimuli = STRATEGIES["TPE"](), MirrorStimuli(n_initial=6)
+    tuner = strategy.tuner
+    run(strategy, stimuli, n=8)
+    assert [len(records) for records in tuner._history.values()] == [8] * len(tuner._history)
+    assert tuner._running_params == {}
+    assert strategy.tuner is tuner  # its own again
+    assert stimuli._draws.count == 6
+
+
+def test_a_used_up_prior_leaves_tpe_to_itself():
+    stimuli = MirrorStimuli()
+    _, engine = run(STRATEGIES["TPE"](), stimuli, n=30)
+    assert len(engine._history) == 30
+
+
+def test_a_grid_is_whole_beside_the_priors_models():
+    space, stimuli = space_of(), MirrorStimuli(n_initial=5)
+    whole = [json.dumps(model.sample) for model in space.grid()]
+    chain = Chain(GridSearch(seed=5), stimuli)
+    chain.initialize(space, engine_of(3))
+    guided = [json.dumps(model.sample) for model in space.grid()]
+    assert guided[5:] == whole
+    assert len(set(guided[:5])) == stimuli._draws.count == 5
+
+
+def test_the_priors_models_come_before_the_grid():
+    stimuli = MirrorStimuli(gate=0, n_initial=8)
+    run(GridSearch(shuffle=False, seed=1), stimuli, n=16)
+    _, bare = run(GridSearch(shuffle=False, seed=1), n=8)
+    scores = [trial.stimuli for trial in stimuli.shaper.trials]
+    assert sum(scores[:8]) / 8 > sum(scores[8:]) / 8 + 0.2
+    tried = [json.dumps(trial.configuration, sort_keys=True) for trial in stimuli.shaper.trials]
+    assert tried[8:] == samples(bare)
+
+
+@pytest.mark.parametrize("name", ["PolicyBasedRL", "ours"])
 def test_a_strategy_that_draws_nothing_is_told_before_it_runs(name, caplog):
     advice = "prior=" if name == "ours" else "mode='paper'"
     chain = Chain(STRATEGIES[name](), MirrorStimuli())
@@ -293,6 +338,16 @@ def test_min_score_trains_no_worse():
     invalid = list(stimuli.list_models(ModelStatus.Invalid))
     assert len(invalid) == len(stimuli.shaper.trials) - 10
     assert all(model.metric is None for model in invalid)
+
+
+def test_a_constraint_rejects_what_is_predicted_too_slow():
+    limit = 2.0
+    stimuli = paper(lam=0.0, latency={"term": "constraint", "limit": limit}, profiler=Profiler())
+    _, engine = run(Random(seed=1), stimuli, n=10)
+    assert all(latency_of(model.sample) <= limit for model in engine._history)
+    slow = list(stimuli.list_models(ModelStatus.Invalid))
+    assert len(engine._history) == 10 < len(stimuli.shaper.trials) == 10 + len(slow)
+    assert all(latency_of(model.sample) > limit and model.metric is None for model in slow)
 
 
 def test_a_min_score_that_nothing_reaches_ends_the_search(monkeypatch, caplog):
@@ -332,6 +387,11 @@ def test_the_best_are_ranked_by_what_is_asked():
         ({"schedule": "linear"}, "budget"),
         ({"gate": 2}, "gate"),
         ({"min_score": 2}, "min_score"),
+        ({"min_score": "a"}, "min_score"),
+        ({"min_score": True}, "min_score"),
+        ({"journal": 3}, "journal"),
+        ({"lam": 0.5}, "lam.*mode='paper'"),
+        ({"n_initial": -1}, "n_initial"),
         ({"latency": "mnas", "mode": "paper"}, "latency"),
         ({"latency": {"term": "mans", "target": 3.0}, "mode": "paper"}, "did you mean 'mnas'"),
         ({"latency": {"term": "mnas"}, "mode": "paper"}, "target"),

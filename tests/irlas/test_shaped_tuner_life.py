@@ -38,6 +38,17 @@ def test_an_end_without_a_result_is_told_with_the_next_proposal():
     assert tuner.base.told("end") == [("end", 1, False), ("end", 0, True)]
 
 
+def test_a_result_after_an_end_that_was_given_up_is_learned_from():
+    tuner = make(mode="paper", lam=0.0, base_tuner="TPE")
+    (late,) = tuner.generate_multiple_parameters([0])
+    tuner.trial_end(0, True)
+    tuner.generate_multiple_parameters([1])  # its result had a whole proposal's time to come
+    tuner.receive_trial_result(0, late, 0.5)
+    assert tuner.shaper.trials[0].raw == 0.5
+    assert {len(records) for records in tuner.base._history.values()} == {1}
+    assert list(tuner.base._running_params) == [1]
+
+
 def test_evolution_sends_more_by_itself():
     sent = []
     tuner = make(mode="paper", lam=0.3, base_tuner="Evolution", base_args={"population_size": 2})
@@ -122,7 +133,7 @@ class Heard:
 
 @pytest.mark.parametrize("mode", ["paper", "prior"])
 def test_a_resumed_search_knows_everything_once(manager, mode):
-    arguments = {"mode": mode, "lam": 0.3, "n_initial": 5}
+    arguments = {"mode": "paper", "lam": 0.3} if mode == "paper" else {"n_initial": 5}
     first = make(**arguments)
     tried = run(first, 9)
     first.generate_multiple_parameters([9])  # and this one is cut off
@@ -178,6 +189,9 @@ REFUSED = [
     ({"mode": "paper", "latency": "json:no_such"}, "latency"),
     ({"latency": "json:dumps"}, "latency"),
     ({"lamm": 1}, "did you mean 'lam'"),
+    ({"lam": 0.5}, "lam.*mode='paper'"),
+    ({"schedule": "linear", "budget": 10}, "schedule.*mode='paper'"),
+    ({"base_tuner": "LaNAS", "n_initial": 10}, "n_initial.*base_args"),
 ]
 
 

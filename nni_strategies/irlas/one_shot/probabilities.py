@@ -83,7 +83,12 @@ def uniform_probabilities(supernet: nn.Module) -> dict[str, Any]:
     if live:
         return {label: _uniform(distribution) for label, distribution in live.items()}
     mutables = _mutables(supernet).items()
-    return {label: [_uniform(each.values)] if _is_multiple(each) else _uniform(each.values) for label, each in mutables}
+    return {label: _uniform_of(each) for label, each in mutables}
+
+
+def _uniform_of(mutable: Any) -> Distribution | list[Distribution]:
+    alike = _uniform(mutable.values)
+    return [alike] * (mutable.n_chosen or 1) if _is_multiple(mutable) else alike
 
 
 def _uniform(values: Collection[Any]) -> dict[Any, Scalar]:

@@ -13,7 +13,7 @@ import nni_strategies.bridge.torchvision_first  # noqa: F401
 import torch
 from nni.nas.hub.pytorch import DARTS as DartsSpace
 from nni.nas.hub.pytorch import NasBench201
-from nni.nas.nn.pytorch import LayerChoice, ModelSpace
+from nni.nas.nn.pytorch import InputChoice, LayerChoice, ModelSpace
 from nni.nas.strategy import DARTS, GumbelDARTS, Proxyless, RandomOneShot
 from torch import nn
 
@@ -181,6 +181,22 @@ def test_a_search_begins_at_zero_and_an_expert_has_one():
     sampled = supernet(RandomOneShot(), MixedSpace())
     found = ExpectedStimuli(sampled, [own]).score(sample_probabilities(sampled, sample))
     assert found == pytest.approx(1.0, abs=1e-5)
+
+
+class TwoOfThree(ModelSpace):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(1, 1, k, padding=k // 2) for k in (1, 3, 5))
+        self.pick = InputChoice(3, n_chosen=2, label="pick")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.pick([self.a(x), self.b(x), self.c(x)])
+
+
+def test_two_chosen_inputs_of_a_supernet_that_samples_are_two():
+    alike = {0: 1 / 3, 1: 1 / 3, 2: 1 / 3}
+    supernet = RandomOneShot().mutate_model(TwoOfThree())
+    assert uniform_probabilities(supernet) == {"pick": [alike, alike]}
 
 
 def test_similarity_of_known_histograms():
