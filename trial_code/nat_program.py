@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
@@ -53,8 +54,9 @@ SUPERNET, TRANSFORMED = "supernet.safetensors", "transform.json"
 
 _SHAPING = ("width", "cells", "batch_size", "holdout", "cutout", "max_steps", "seed")  # of a supernet
 _UNUSED = ("space", "arch", "checkpoint", "drop_path", "auxiliary", "ema", "optimizer", "decay_at", "decay")
-_SCORED = 500  # images a batch; its statistics are those that batch norm uses
+_SCORED = 500  # images a batch at most; its statistics are those that batch norm uses
 _SMALL_QUERIES, _SMALL_K, _SMALL_HOLDOUT = 12, 3, 1000
+_LEAST_HELD = 4  # images: batch norm needs two a half
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,9 @@ def train_supernet(program: Program, given: Namespace, rest: Sequence[str]) -> N
     held = ["--holdout", str(_SMALL_HOLDOUT)] if given.small else []
     trained = options_of(program, given, program.supernet, given.seed, [*held, *rest])
     train_nasnet.refuse_given(trained, _UNUSED, "absent: a supernet is trained, by SGD and a cosine")
+    if trained.holdout < _LEAST_HELD:  # of none, test images would be scored by
+        allowed = f"{_LEAST_HELD} at least: one half scores, the other checks"
+        raise InvalidArgument("--holdout", trained.holdout, allowed)
     torch.set_num_threads(trained.threads)
     images = train_nasnet.open_images(trained)
     supernet = Supernet.built(lambda: program.space(trained, images), trained.seed).to(trained.device)
@@ -227,11 +232,13 @@ def transform_by_supernet(program: Program, given: Namespace) -> TransformResult
 
 
 def halves(images: Images) -> list[list[Batch]]:
-    """Return the held-out images as two halves, in batches."""
+    """Return the held-out images as two halves, in batches that are nearly alike: one of a single image is none."""
     whole = [torch.cat(parts) for parts in zip(*images.valid_batches(), strict=True)]
     middle = len(whole[1]) // 2
     parts = [[tensor[:middle] for tensor in whole], [tensor[middle:] for tensor in whole]]
-    return [list(zip(*(torch.split(tensor, _SCORED) for tensor in part), strict=True)) for part in parts]
+    numbers = [math.ceil(len(labels) / _SCORED) for _, labels in parts]
+    pairs = zip(parts, numbers, strict=True)
+    return [list(zip(*(torch.tensor_split(tensor, n) for tensor in part), strict=True)) for part, n in pairs]
 
 
 def retrain(program: Program, given: Namespace, network: str, seed: int, rest: Sequence[str]) -> None:

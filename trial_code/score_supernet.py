@@ -28,10 +28,10 @@ from nni_strategies.supernet.scorer import BATCH_NORM, Scorer
 from trial_code.command_line import bad_input_ends
 from trial_code.images import Loading
 from trial_code.parameters import next_parameters
-from trial_code.supernet_spaces import open_images, space_of
-from trial_code.train_supernet import usable_device
+from trial_code.supernet_spaces import fingerprint, open_images, space_of
+from trial_code.train_supernet import usable_device, usable_threads
 
-_NEEDED = ("space", "width", "cells", "batch_size", "holdout", "cutout", "seed")
+_NEEDED = ("space", "width", "cells", "batch_size", "holdout", "cutout", "seed", "data")
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -47,11 +47,12 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
     p.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     given = p.parse_args(arguments)
-    for name in ("calibration", "batches", "threads"):
+    for name in ("calibration", "batches"):
         value = getattr(given, name)
         if value is not None and value < 1:
             raise InvalidArgument(f"--{name}", value, "a positive integer")
     given.device = usable_device(given.device)
+    given.threads = usable_threads(given.threads)
     return given
 
 
@@ -71,6 +72,8 @@ def open_scorer(given: argparse.Namespace) -> Scorer:
     loading = Loading(about["batch_size"], about["holdout"], about["cutout"], about["seed"], given.device)
     images = open_images(given.data, loading)
     make, arguments = space_of(about["space"], about["width"], about["cells"], images)
+    if fingerprint(images) != about["data"]:
+        raise InvalidArgument("--data", given.data, f"the images that {given.supernet} was trained on")
     supernet = Supernet(make(**arguments)).to(given.device)
     files.load(given.supernet, supernet)
     supernet.network.eval()
@@ -117,7 +120,7 @@ def read_parameters(path: Path | None) -> dict[str, Any]:
     else:
         try:
             given = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InvalidArgument("--arch", str(path), f"a readable JSON file ({error})") from None
         given = given.get("configuration", given) if isinstance(given, dict) else given
     if not isinstance(given, dict) or not given:

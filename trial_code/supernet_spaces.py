@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -67,6 +68,12 @@ def open_images(data: str, loading: Loading) -> Images:
     return DigitsImages(loading) if data == DIGITS else load_images(data, loading)
 
 
+def fingerprint(images: Images) -> str:
+    """Return what tells data sets apart, wherever their files are: a hash of the first held-out labels."""
+    _, labels = next(images.valid_batches())
+    return hashlib.sha256(labels.cpu().numpy().tobytes()).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class Family:
     """A model space and how its arguments follow from width, cells and images."""
@@ -92,6 +99,8 @@ def _nasbench201(width: int, cells: int, images: Images) -> dict[str, Any]:
 def _darts(operations: list[str]) -> Callable[[int, int, Images], dict[str, Any]]:
     def arguments(width: int, cells: int, images: Images) -> dict[str, Any]:
         _refuse_images(images, channels=3, n_classes=10)
+        if cells < 3:
+            raise InvalidArgument("--cells", cells, "3 at least, one for each of the three stages")
         sizes = {"num_nodes_per_cell": 4, "width": width, "num_cells": cells, "dataset": "cifar"}
         return {"op_candidates": operations, **sizes}
 
@@ -123,7 +132,7 @@ def space_of(name: str, width: int, cells: int, images: Images) -> tuple[Any, di
     Raises
     ------
     InvalidArgument
-        An unknown name, or images that the space does not take.
+        An unknown name, images that the space does not take, or too few cells for it.
     """
     if name not in FAMILIES:
         raise InvalidArgument("--space", name, f"one of {list(FAMILIES)}", FAMILIES)

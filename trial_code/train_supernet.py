@@ -27,7 +27,9 @@ from nni_strategies.supernet.scorer import Scorer
 from nni_strategies.supernet.training import Recipe, train, uniform_paths
 from trial_code.command_line import bad_input_ends
 from trial_code.images import Batch, Images, Loading
-from trial_code.supernet_spaces import FAMILIES, open_images, space_of
+from trial_code.supernet_spaces import FAMILIES, fingerprint, open_images, space_of
+
+MOST_THREADS = 1024
 
 _LOOKED_AT = 20  # architectures, when the training is over
 
@@ -54,12 +56,13 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--max-steps", type=int, help="cut every epoch, and the judging, to so many batches")
     given = p.parse_args(arguments)
-    for name, least in {"width": 1, "cells": 1, "batch_size": 2, "cutout": 0, "holdout": 2, "threads": 1}.items():
+    for name, least in {"width": 1, "cells": 1, "batch_size": 2, "cutout": 0, "holdout": 2}.items():
         if getattr(given, name) < least:
             raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), f"an integer, {least} at least")
     if given.max_steps is not None and given.max_steps < 1:
         raise InvalidArgument("--max-steps", given.max_steps, "a positive integer")
     given.device = usable_device(given.device)
+    given.threads = usable_threads(given.threads)
     return given
 
 
@@ -79,6 +82,19 @@ def usable_device(name: str) -> str:
     if name.startswith("cuda") and int(name[5:] or 0) >= there:
         raise InvalidArgument("--device", name, f"cpu, or a GPU that torch can use here; there are {there}")
     return name
+
+
+def usable_threads(number: int) -> int:
+    """Return a number of CPU threads; torch crashes where the system cannot start so many.
+
+    Raises
+    ------
+    InvalidArgument
+        None, or more than 1,024.
+    """
+    if not 1 <= number <= MOST_THREADS:
+        raise InvalidArgument("--threads", number, f"1 to {MOST_THREADS}")
+    return number
 
 
 class Shortened:
@@ -123,7 +139,7 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 
     train(
         supernet, Shortened(images, given.max_steps), recipe, checkpoint=given.checkpoint,
-        about={name: getattr(given, name) for name in kept}, after_epoch=say,
+        about={**{name: getattr(given, name) for name in kept}, "data": fingerprint(images)}, after_epoch=say,
     )  # fmt: skip
     scores = scorer.scores(uniform_paths(supernet.space, np.random.default_rng(given.seed), _LOOKED_AT))
     result = {"supernet": str(given.checkpoint), "architectures": _LOOKED_AT, "mean_score": float(scores.mean()),

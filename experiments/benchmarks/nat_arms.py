@@ -7,7 +7,7 @@ was tried for them. A validation accuracy is looked up and, when one of its arms
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,12 +94,14 @@ def _best_of(problem: Problem, inputs: Architectures, offers: Architectures, own
     return inputs.replaced(offers.operations[order[first]])
 
 
-def shared_cache(problem: Problem, inputs: Architectures, seed: int) -> Iterator[Outcome]:
+def shared_cache(
+    problem: Problem, inputs: Architectures, seed: int, totals: Sequence[int] | None = None
+) -> Iterator[Outcome]:
     """Yield, by total evaluations, the best that each input can become among the inputs and random outputs of them."""
     rng = np.random.default_rng(seed)
     evaluated = Evaluated(problem.transitions)
     evaluated.add(inputs, problem.valid(inputs))
-    for total in TOTALS:
+    for total in totals or TOTALS:
         idle = 0
         while len(evaluated) < total and idle < _IDLE:
             before = len(evaluated)
@@ -116,14 +118,16 @@ def shared_cache(problem: Problem, inputs: Architectures, seed: int) -> Iterator
         yield Outcome(total, outputs, len(evaluated))
 
 
-def local_search(problem: Problem, inputs: Architectures, seed: int) -> Iterator[Outcome]:
+def local_search(
+    problem: Problem, inputs: Architectures, seed: int, budgets: Sequence[int] = LOCAL_BUDGETS
+) -> Iterator[Outcome]:
     """Yield, by evaluations of each input beside itself, the end of a climb by single edges from it.
 
     Moves are tried in random order, the first that improves is made. What is known from another input is free.
     """
     rng = np.random.default_rng(seed)
     streams = rng.integers(2**32, size=len(inputs))
-    for budget in LOCAL_BUDGETS:
+    for budget in budgets:
         seen: dict[bytes, float] = {}
         ends = [
             _climbed(problem, inputs[[i]], budget, np.random.default_rng(stream), seen)

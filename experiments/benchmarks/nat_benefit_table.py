@@ -106,6 +106,12 @@ class Runs:
         points = [self.mean(problem, rule, "shared", *setting) for setting in self.settings(problem, rule, "shared")]
         return float(np.interp(evaluations, [p.evaluations for p in points], [p.gain for p in points]))
 
+    def least_shared(self, problem: str, rule: str) -> float:
+        """Return the fewest evaluations that ``shared`` was run with, infinity where it was not."""
+        settings = self.settings(problem, rule, "shared")
+        least = [self.mean(problem, rule, "shared", *setting).evaluations for setting in settings]
+        return min(least, default=float("inf"))
+
     def all_of(self) -> dict[tuple[str, str, str, int, int], list[Result]]:
         """Return everything by problem, rule, arm, queries and setting."""
         return self._found
@@ -183,7 +189,7 @@ def table(rows: Rows) -> str:
     lines += ["## Targets", "", *verdicts(runs), ""]
     lines += ["## Share of inputs with an output worth a query, by round of 1,000 queries", "", *_outlooks(rows), ""]
     for problem, title in TITLES.items():
-        told = [line for rule in RULES for line in _problem_lines(runs, problem, rule)]
+        told = [line for rule in RULES for line in lines_of(runs, problem, rule)]
         if told:
             lines += [f"## {title}", ""]
             columns = ("rule", "arm", "queries", "K", "evaluations", "gain", "of living inputs", "shared at as many")
@@ -197,7 +203,8 @@ def table(rows: Rows) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _problem_lines(runs: Runs, problem: str, rule: str) -> list[str]:
+def lines_of(runs: Runs, problem: str, rule: str) -> list[str]:
+    """Return the lines of a table, one for each budget of each arm."""
     lines = []
     if runs.settings(problem, rule, "oracle"):
         best = runs.oracle(problem, rule)
@@ -207,7 +214,7 @@ def _problem_lines(runs: Runs, problem: str, rule: str) -> list[str]:
             found = runs.results(problem, rule, arm, queries, setting)
             mean, sd = runs.mean(problem, rule, arm, queries, setting), np.std([r.gain for r in found])
             shared = ""
-            if arm != "shared" and runs.settings(problem, rule, "shared") and mean.evaluations >= 1000:
+            if arm != "shared" and mean.evaluations >= runs.least_shared(problem, rule):
                 shared = f"{runs.shared_at(problem, rule, mean.evaluations):.2f}"
             cells = [rule, name, str(queries or ""), str(setting) if arm != "shared" else "", f"{mean.evaluations:.0f}"]
             cells += [f"{mean.gain:.2f} ± {sd:.2f}", f"{mean.living:.2f}", shared]

@@ -13,19 +13,16 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
 
 # isort: split
-import nni
 import torch
-from nni.nas.evaluator.pytorch import ClassificationModule, DataLoader, Lightning, Trainer
+from nni.nas.evaluator.pytorch import DataLoader, Lightning, Trainer
 from nni.nas.hub.pytorch import DARTS
 from pytorch_lightning import Callback
-from torch.utils.data import IterableDataset, TensorDataset
 
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.errors import InvalidArgument
@@ -34,7 +31,7 @@ from nni_strategies.irlas.one_shot.expected_features import EXPERTS
 from nni_strategies.irlas.one_shot.penalty import SupernetStimuli, check_weight
 from trial_code import search_program, train_nasnet
 from trial_code.command_line import bad_input_ends
-from trial_code.images import Images
+from trial_code.one_shot import Batches, Training, held_out
 
 # the rest is as usual in train_nasnet: learning rate 0.025, momentum 0.9, weight decay 3e-4
 SEARCH = ["--epochs", "50", "--width", "16", "--cells", "8", "--batch-size", "64", "--holdout", "25000"]
@@ -70,35 +67,6 @@ def read_options(words: list[str]) -> tuple[argparse.Namespace, argparse.Namespa
     return given, trained
 
 
-class Batches(IterableDataset):
-    """The batches that weights learn from, in another order each epoch."""
-
-    def __init__(self, images: Images) -> None:
-        self.images, self.epoch = images, 0
-
-    def __len__(self) -> int:
-        return self.images.steps_per_epoch
-
-    def __iter__(self) -> Iterator[Any]:
-        self.epoch += 1
-        return iter(self.images.train_batches(self.epoch - 1))
-
-
-@nni.trace
-class Training(ClassificationModule):
-    """SGD, its learning rate annealed by a cosine: how DARTS trains the weights of its supernet."""
-
-    def __init__(self, rate: float, momentum: float, decay: float, epochs: int, n_classes: int) -> None:
-        super().__init__(learning_rate=rate, weight_decay=decay, num_classes=n_classes)
-        self.momentum, self.epochs = momentum, epochs
-
-    def configure_optimizers(self) -> Any:
-        rate, decay = self.hparams.learning_rate, self.hparams.weight_decay
-        optimizer = torch.optim.SGD(self.parameters(), rate, momentum=self.momentum, weight_decay=decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs, eta_min=min(rate, LAST_RATE))
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-
 class Progress(Callback):
     """Prints S before the first step, and S and the training accuracy after each epoch."""
 
@@ -125,11 +93,10 @@ def experiment_of(given: argparse.Namespace, trained: argparse.Namespace) -> tup
     torch.set_num_threads(trained.threads)
     torch.manual_seed(trained.seed)
     images = train_nasnet.open_images(trained)
-    chosen_by = TensorDataset(*(torch.cat(parts) for parts in zip(*images.valid_batches(), strict=True)))
     strategy = IRLASDarts(given.experts, given.lam, arc_learning_rate=given.arc_lr, gradient_clip_val=CLIP)
     progress = Progress(strategy, given.experts)
     evaluator = Lightning(
-        Training(trained.lr, trained.momentum, trained.weight_decay, trained.epochs, images.n_classes),
+        Training(trained.lr, trained.momentum, trained.weight_decay, trained.epochs, images.n_classes, LAST_RATE),
         Trainer(
             max_epochs=trained.epochs,
             limit_train_batches=trained.max_steps,
@@ -142,7 +109,7 @@ def experiment_of(given: argparse.Namespace, trained: argparse.Namespace) -> tup
             enable_model_summary=False,
         ),
         train_dataloaders=DataLoader(Batches(images), batch_size=None),
-        val_dataloaders=DataLoader(chosen_by, batch_size=trained.batch_size, shuffle=True, drop_last=True),
+        val_dataloaders=DataLoader(held_out(images), batch_size=trained.batch_size, shuffle=True, drop_last=True),
     )
     # of plain numbers: from tuples of one NNI makes choices, whose supernet it cannot run
     space = DARTS(width=trained.width, num_cells=trained.cells, dataset="cifar")

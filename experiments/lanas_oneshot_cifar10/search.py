@@ -38,7 +38,9 @@ SMALL_RETRAIN = ["--epochs", "1", "--width", "2", "--cells", "3", "--max-steps",
 
 def read_options(words: Sequence[str]) -> tuple[argparse.Namespace, argparse.Namespace]:
     """Return the options of the search, and those of the retraining."""
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     p.add_argument("--output", type=Path, required=True, help="folder for the supernet, the journal, and result.json")
     p.add_argument("--data", help="KIND:PATH; default: the JPEG copy in the data folder")
     p.add_argument("--width", type=int, help="channels of the supernet's first cells")

@@ -15,42 +15,43 @@ import json
 import math
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
 
 # isort: split
-import nni
 import torch
-from nni.nas.evaluator.pytorch import ClassificationModule, DataLoader, Lightning, Trainer
+from nni.nas.evaluator.pytorch import DataLoader, Lightning, Trainer
 from nni.nas.hub.pytorch import DARTS
 from nni.nas.hub.pytorch.nasnet import NDS
 from nni.nas.space import model_context
 from pytorch_lightning import Callback
-from torch.utils.data import IterableDataset, TensorDataset
+from torch.utils.data import TensorDataset
 
 from nni_strategies import NATOneShot
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES
+from nni_strategies.supernet.checkpoint import refuse_unwritable
+from nni_strategies.supernet.seeding import check_seed
 from search_spaces.handcrafted_cells import CELLS
-from trial_code import digits_training
+from trial_code import digits_training, nat_table
 from trial_code.command_line import bad_input_ends
 from trial_code.digits import split_digits
-from trial_code.images import Images, Loading, load_images
+from trial_code.images import Loading, load_images
 from trial_code.noisy_digits import Part
-from trial_code.train_supernet import usable_device
+from trial_code.one_shot import Batches, Training, held_out
+from trial_code.train_supernet import usable_device, usable_threads
 
 DIGITS = "digits"
 N_TRAIN = 700  # of the 1,000 digits that are not for testing
 OPERATIONS = [*DARTS.DARTS_OPS, "none"]
-CLIP = 5.0
+MOMENTUM, DECAY, CLIP = 0.9, 3e-4, 5.0
 SMALL = {"epochs": 2, "width": 4, "retrain_epochs": 2, "retrain_seeds": 1, "k": 3}
-LEAST = {"epochs": 1, "width": 1, "cells": 3, "batch_size": 2, "holdout": 2, "retrain_epochs": 0, "retrain_seeds": 1,
-         "threads": 1}  # fmt: skip
+LEAST = {"epochs": 1, "width": 1, "cells": 3, "batch_size": 2, "holdout": 2, "retrain_epochs": 0, "retrain_seeds": 1}
 
 
 def read_options(words: Sequence[str]) -> argparse.Namespace:
@@ -59,9 +60,12 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     Raises
     ------
     InvalidArgument
-        A number out of range, or an architecture that is neither a published cell nor a file.
+        A number out of range, an architecture that is neither a published cell nor a file, or an output that cannot be
+        written.
     """
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     p.add_argument("--small", action="store_true", help="hardly any training, to see it work")
     p.add_argument("--data", default=DIGITS, help=f"{DIGITS}, npz:FILE or cifar10:FOLDER; default %(default)s")
     p.add_argument("--arch", default="DARTS", help="JSON file of a sample, or a published cell; default %(default)s")
@@ -91,7 +95,13 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
             raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), f"an integer, {least} at least")
     if not 0 < given.lr < math.inf:
         raise InvalidArgument("--lr", given.lr, "a finite number above 0")
+    if given.data == DIGITS and given.batch_size > N_TRAIN:
+        raise InvalidArgument("--batch-size", given.batch_size, f"at most {N_TRAIN}, the digits to learn from")
+    check_seed(given.seed)
     given.device = usable_device(given.device)
+    given.threads = usable_threads(given.threads)
+    if given.output is not None:
+        refuse_unwritable(given.output, "--output")
     given.arch = read_architecture(given.arch)
     return given
 
@@ -105,7 +115,7 @@ def read_architecture(name: str) -> dict[str, Any]:
         raise InvalidArgument("--arch", name, f"a file, or one of {list(CELLS)}", CELLS)
     try:
         sample = json.loads(path.read_text())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument("--arch", name, f"a file of JSON ({error})") from None
     if not isinstance(sample, dict):
         raise InvalidArgument("--arch", name, "a file of a JSON object: labels and values")
@@ -120,20 +130,6 @@ def digits() -> tuple[Part, Part, Part]:
     return learned, judged, tested
 
 
-class Batches(IterableDataset):
-    """The batches that weights learn from, in another order each epoch."""
-
-    def __init__(self, images: Images) -> None:
-        self.images, self.epoch = images, 0
-
-    def __len__(self) -> int:
-        return self.images.steps_per_epoch
-
-    def __iter__(self) -> Iterator[Any]:
-        self.epoch += 1
-        return iter(self.images.train_batches(self.epoch - 1))
-
-
 def loaders(given: argparse.Namespace) -> tuple[Any, Any, int]:
     """Return what weights learn from, what the policy learns from, and the number of classes."""
     if given.data == DIGITS:
@@ -144,30 +140,15 @@ def loaders(given: argparse.Namespace) -> tuple[Any, Any, int]:
         train = DataLoader(learned, batch_size=given.batch_size, shuffle=True, drop_last=True, generator=shuffled)
         return train, DataLoader(judged, batch_size=150), 10
     images = load_images(given.data, Loading(given.batch_size, given.holdout, 0, given.seed, given.device))
-    judged_by = TensorDataset(*(torch.cat(parts) for parts in zip(*images.valid_batches(), strict=True)))
-    return DataLoader(Batches(images), batch_size=None), DataLoader(judged_by, batch_size=256), images.n_classes
-
-
-@nni.trace
-class Training(ClassificationModule):
-    """SGD, its learning rate annealed by a cosine."""
-
-    def __init__(self, rate: float, epochs: int, n_classes: int) -> None:
-        super().__init__(learning_rate=rate, weight_decay=3e-4, num_classes=n_classes)
-        self.epochs = epochs
-
-    def configure_optimizers(self) -> Any:
-        rate, decay = self.hparams.learning_rate, self.hparams.weight_decay
-        optimizer = torch.optim.SGD(self.parameters(), rate, momentum=0.9, weight_decay=decay)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, self.epochs)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+    return DataLoader(Batches(images), batch_size=None), DataLoader(held_out(images), batch_size=256), images.n_classes
 
 
 class Progress(Callback):
-    """Prints what an epoch saw."""
+    """Prints what an epoch saw: of weights the last step, on a path of its own; of the policy the mean."""
 
     def on_train_epoch_end(self, trainer: Any, module: Any) -> None:
-        seen = {name: round(float(trainer.callback_metrics[name]), 4) for name in SEEN}
+        metrics = trainer.callback_metrics  # of the policy there are none where the supernet has diverged
+        seen = {name: round(float(metrics[name]), 4) for name in SEEN if name in metrics}
         print(f"epoch {trainer.current_epoch + 1}: {json.dumps(seen)}", flush=True)
 
 
@@ -201,7 +182,7 @@ def experiment_of(given: argparse.Namespace) -> NasExperiment:
         limit_val_batches=1,  # of Lightning's own loop, which only reports
         num_sanity_val_steps=0,
     )
-    evaluator = Lightning(Training(given.lr, given.epochs, n_classes), trainer, train, valid)
+    evaluator = Lightning(Training(given.lr, MOMENTUM, DECAY, given.epochs, n_classes), trainer, train, valid)
     return NasExperiment(space_of(given), evaluator, strategy)
 
 
@@ -223,9 +204,11 @@ def main(words: Sequence[str]) -> dict[str, Any]:
     given = read_options(words)
     experiment = experiment_of(given)
     started = time.monotonic()
-    experiment.run()
-    found = experiment.strategy.transformed
-    experiment.stop()
+    try:
+        experiment.run()
+        found = experiment.strategy.transformed
+    finally:
+        experiment.stop()
     result = {**json.loads(found.to_json()), "seconds": round(time.monotonic() - started, 1)}
     for change in found.changed:
         print(f"{change.cell}: {change.source} -> {change.node}  {change.before} becomes {change.after}")
@@ -233,7 +216,7 @@ def main(words: Sequence[str]) -> dict[str, Any]:
         for name, sample in (("before", found.before), ("after", found.after)):
             result[f"alone_{name}"] = [round(each, 4) for each in trained_alone(given, sample)]
     if given.output is not None:
-        given.output.write_text(json.dumps(found.after, indent=1))
+        nat_table.write_whole(given.output, json.dumps(found.after, indent=1))
     print(json.dumps({name: value for name, value in result.items() if name not in ("before", "after", "changed")}))
     return result
 

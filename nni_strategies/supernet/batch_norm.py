@@ -52,8 +52,12 @@ def restored(norms: Sequence[_BatchNorm]) -> Iterator[None]:
 def recalibrate(network: nn.Module, norms: Sequence[_BatchNorm], batches: Sequence[Tensor]) -> None:
     """Make the stored statistics those of a path: the mean over batches of images, all counted alike.
 
-    Within :func:`restored`. The k-th batch counts 1 / k, so that nothing is left of what was stored before.
+    Within :func:`restored`. The k-th batch counts 1 / k, so that nothing is left of what was stored before; of numbers
+    that are not finite it would, hence the zeros.
     """
+    stored = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var) if tensor is not None]
+    if stored:
+        torch._foreach_zero_(stored)
     for norm in norms:
         norm.training = True
     for k, images in enumerate(batches, start=1):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from nni_strategies.supernet.network import Supernet
 
 _HEADER = "supernet"
 _VERSION = 1
+_PARTS = {"space": str, "search_space": dict, "epochs": int, "description": dict}
 _WEIGHTS, _MOMENTUM = "weights/", "momentum/"
 
 
@@ -62,11 +64,33 @@ def save(
         "epochs": epochs,
         "description": dict(description or {}),
     }
+    # clones: tensors of one storage are not safetensors' business
+    whole = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    # clones: tensors of one storage are not safetensors' business
-    save_file({name: t.detach().cpu().clone() for name, t in tensors.items()}, part, {_HEADER: json.dumps(header)})
-    os.replace(part, path)
+    try:
+        save_file(whole, part, {_HEADER: json.dumps(header)})
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def refuse_unwritable(path: Path, field: str = "checkpoint") -> None:
+    """Refuse a place where no file can be written, before there is something to lose; folders are made.
+
+    Raises
+    ------
+    InvalidArgument
+        It is a folder, or its folder cannot be made or written to.
+    """
+    if path.is_dir():
+        raise InvalidArgument(field, str(path), "a file; this is a folder")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InvalidArgument(field, str(path), f"a file that can be written ({error})") from None
 
 
 def load(path: Path, supernet: Supernet) -> dict[str, Any]:
@@ -127,10 +151,11 @@ def read_header(path: Path) -> dict[str, Any]:
         raise DataMissing(f"there is no supernet at {path}")
     try:
         with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
-    except (SafetensorError, OSError, ValueError) as error:
+            header: dict[str, Any] = json.loads((file.metadata() or {}).get(_HEADER, "null"))
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InvalidArgument("supernet", str(path), f"a whole file of a supernet ({error})") from None
-    if not isinstance(header, dict) or header.get("version") != _VERSION:
+    whole = isinstance(header, dict) and all(isinstance(header.get(name), kind) for name, kind in _PARTS.items())
+    if not whole or header.get("version") != _VERSION:
         raise InvalidArgument("supernet", str(path), "a file that this version of nni_strategies wrote")
     return header
 

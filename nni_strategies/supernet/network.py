@@ -3,8 +3,9 @@
 NNI's ``RandomOneShot().mutate_model`` turns every choice into a module that runs what was picked last: layers
 (``LayerChoice``), inputs (``InputChoice``), cells (``Cell``), depths (``Repeat``) and numbers in the arguments of
 layers (``nni.choice``; slices of the largest weights). Deviations from NNI: layers whose arguments hold no choice stay
-what they are, which saves DARTS's space hundreds of wrappers, and a cell that outputs its loose ends does so here too
-(:mod:`.loose_ends`).
+what they are, which saves DARTS's space hundreds of wrappers, a cell that outputs its loose ends does so here too
+(:mod:`.loose_ends`), and a depth may be 0 (:mod:`.depths`). As in NNI, a cell's operation has one set of weights for an
+input and a node, whichever of the node's slots it is in.
 
 Guo et al.: Single Path One-Shot Neural Architecture Search with Uniform Sampling, 1904.00420.
 """
@@ -25,12 +26,14 @@ from nni_strategies.space.search_space import Configuration
 load_torchvision()  # nni.nas imports it
 
 import nni.nas.strategy  # noqa: E402, F401  # before nni.nas.oneshot: by itself that leaves NNI's own DARTS() unusable
-from nni.nas.nn.pytorch import ModelSpace, ParametrizedModule  # noqa: E402
+from nni.nas.nn.pytorch import ModelSpace, MutableModule, ParametrizedModule  # noqa: E402
 from nni.nas.oneshot.pytorch.strategy import RandomOneShot  # noqa: E402
 from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule  # noqa: E402
 from nni.nas.oneshot.pytorch.supermodule.sampling import PathSamplingCell  # noqa: E402
 
+from nni_strategies.supernet.depths import FromZeroRepeat  # noqa: E402
 from nni_strategies.supernet.loose_ends import LooseEndCell  # noqa: E402
+from nni_strategies.supernet.seeding import check_seed, seeded  # noqa: E402
 
 
 class Supernet:
@@ -66,6 +69,9 @@ class Supernet:
             self.network: nn.Module = RandomOneShot(mutation_hooks=_HOOKS).mutate_model(model_space)
         except (TypeError, ValueError, KeyError) as error:
             raise InvalidArgument("model_space", type(model_space).__name__, _unknown(error)) from error
+        for name, module in self.network.named_modules():
+            if name and isinstance(module, MutableModule) and _chooses_alone(module):
+                raise InvalidArgument("model_space", name, "one name only: under a second, NNI leaves choices be")
         choices = [module for module in self.network.modules() if isinstance(module, BaseSuperNetModule)]
         labels = [tuple(module.simplify()) for module in choices]
         made = {label for some in labels for label in some}
@@ -79,15 +85,20 @@ class Supernet:
 
     @classmethod
     def built(cls, make: Callable[[], Any], seed: int = 0) -> Supernet:
-        """Build the model space and its supernet with weights drawn by `seed`; torch's own generator is left alone.
+        """Build the model space and its supernet with weights drawn by `seed`; torch's own generators are left alone.
 
         Parameters
         ----------
         make
             Builds the model space.
+
+        Raises
+        ------
+        InvalidArgument
+            No seed, or as of the class.
         """
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        check_seed(seed)
+        with seeded(seed, torch.empty(0).device):
             return cls(make())
 
     @property
@@ -136,7 +147,12 @@ def _keep_plain(module: nn.Module, name: str, memo: dict[str, Any], options: dic
     return isinstance(module, ParametrizedModule) and not module.mutables
 
 
-_HOOKS = [_keep_plain, LooseEndCell.mutate]
+def _chooses_alone(module: Any) -> bool:
+    """Return whether NNI passed a module by: under its second name in one parent it is not visited."""
+    return bool(module.mutables) and not isinstance(module, BaseSuperNetModule)
+
+
+_HOOKS = [_keep_plain, LooseEndCell.mutate, FromZeroRepeat.mutate]
 
 
 def _unknown(problem: object) -> str:

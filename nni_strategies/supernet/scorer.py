@@ -46,8 +46,8 @@ class Scorer:
     Raises
     ------
     InvalidArgument
-        No batches, one of a single image, images that the network does not take, labels beyond its classes, or no
-        images to calibrate with.
+        No batches, one of a single image or of something else, images that the network does not take, labels beyond its
+        classes, or no images to calibrate with.
     """
 
     def __init__(
@@ -65,8 +65,9 @@ class Scorer:
         self.supernet = supernet
         self.batch_norm = batch_norm
         self.precision: Precision = precision
-        self.batches = [(images.to(device), labels.to(device)) for images, labels in batches]
-        self.calibration = [images.to(device) for images in calibration] if batch_norm == "recalibrated" else []
+        self.batches = [(images.to(device), labels.to(device)) for images, labels in map(_batch, batches)]
+        calibrating = calibration if batch_norm == "recalibrated" else ()
+        self.calibration = [_tensor("calibration", images).to(device) for images in calibrating]
         self.n_images = sum(len(labels) for _, labels in self.batches)
         self._modules = list(supernet.network.modules())  # to walk through thousands of them takes a tenth of a second
         self._norms = batch_norms(supernet.network)
@@ -125,16 +126,32 @@ class Scorer:
             field = "calibration" if self.calibration else "batches"
             raise InvalidArgument(field, 1, "two images a batch at least, for the statistics of batch norm")
         first = self.supernet.configuration or self.supernet.space.sample(np.random.default_rng(0))
-        images = self.batches[0][0]
-        with self._judging():
-            try:
-                logits = self.supernet.set(first)(images)
-            except (RuntimeError, ValueError, IndexError) as error:
-                what = f"images that the network takes ({error})"
-                raise InvalidArgument("images", list(images.shape), what) from None
-        if not isinstance(logits, Tensor) or logits.ndim != 2:
-            raise InvalidArgument("model_space", _shape(logits), "a network that returns logits [b, n_classes]")
-        _refuse_labels(self.batches, logits.shape[1])
+        kinds: dict[Any, Tensor] = {}
+        for images in [*(images for images, _ in self.batches), *self.calibration]:
+            kinds.setdefault((images.shape[1:], images.dtype), images)
+        for images in kinds.values():
+            with self._judging():
+                try:
+                    logits = self.supernet.set(first)(images)
+                except (RuntimeError, ValueError, IndexError) as error:
+                    what = f"images that the network takes ({error})"
+                    raise InvalidArgument("images", list(images.shape), what) from None
+            if not isinstance(logits, Tensor) or logits.ndim != 2:
+                raise InvalidArgument("model_space", _shape(logits), "a network that returns logits [b, n_classes]")
+            _refuse_labels(self.batches, logits.shape[1])
+
+
+def _batch(batch: Any) -> Batch:
+    if not isinstance(batch, (list, tuple)) or len(batch) != 2:
+        raise InvalidArgument("batches", type(batch).__name__, "pairs of images and labels")
+    images, labels = (_tensor("batches", part) for part in batch)
+    return images, labels
+
+
+def _tensor(field: str, part: Any) -> Tensor:
+    if not isinstance(part, Tensor):
+        raise InvalidArgument(field, type(part).__name__, "tensors")
+    return part
 
 
 def _shape(output: Any) -> Any:
@@ -143,6 +160,8 @@ def _shape(output: Any) -> Any:
 
 def _refuse_labels(batches: Sequence[Batch], n_classes: int) -> None:
     for images, labels in batches:
+        if not len(images):
+            raise InvalidArgument("batches", 0, "an image a batch at least")
         if len(images) != len(labels) or labels.ndim != 1:
             raise InvalidArgument("labels", list(labels.shape), f"[{len(images)}], a label an image")
         if int(labels.min()) < 0 or int(labels.max()) >= n_classes:

@@ -30,12 +30,13 @@ from nni_strategies.supernet import checkpoint as files
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.precision import Precision, autocast, check_precision
 from nni_strategies.supernet.scorer import Batch
+from nni_strategies.supernet.seeding import ALLOWED, check_seed, is_seed, seeded
 
 Paths = Callable[[SearchSpace, np.random.Generator, int], Sequence[Configuration]]
 
 
 class TrainingDiverged(NNIStrategiesError):
-    """A loss that is no finite number; the message names epoch and step."""
+    """A loss or a gradient that is no finite number; the message names the epoch."""
 
 
 class TrainingBatches(Protocol):
@@ -60,10 +61,18 @@ class ImageBatches:
         Images a step.
     seed
         Of the order.
+
+    Raises
+    ------
+    InvalidArgument
+        Not as many labels as images, a batch of one or of more than there are, or no seed.
     """
 
     def __init__(self, images: Tensor, labels: Tensor, batch_size: int, seed: int = 0) -> None:
-        if not 2 <= batch_size <= len(labels):
+        if len(images) != len(labels):
+            raise InvalidArgument("labels", list(labels.shape), f"[{len(images)}], a label an image")
+        check_seed(seed)
+        if not _is_integer(batch_size, 2) or batch_size > len(labels):
             raise InvalidArgument("batch_size", batch_size, f"2 to {len(labels)}, the number of images")
         self.images, self.labels, self.batch_size, self.seed = images, labels, batch_size, seed
 
@@ -116,6 +125,10 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("learning_rate", "last_rate", "momentum", "weight_decay", "clip", "label_smoothing"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise InvalidArgument(name, value, "a number")
         ranges: dict[str, tuple[bool, str]] = {
             "epochs": (_is_integer(self.epochs, 1), "a positive integer"),
             "learning_rate": (0 < self.learning_rate < math.inf, "a finite number above 0"),
@@ -124,7 +137,7 @@ class Recipe:
             "weight_decay": (0 <= self.weight_decay < math.inf, "a finite number, at least 0"),
             "clip": (self.clip > 0, "above 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "at least 0, below 1"),
-            "seed": (_is_integer(self.seed, 0), "an integer, at least 0"),
+            "seed": (is_seed(self.seed), ALLOWED),
         }
         for name, (fits, allowed) in ranges.items():
             if not fits:
@@ -175,9 +188,9 @@ def train(
     Raises
     ------
     InvalidArgument
-        The checkpoint is of another space, network, recipe or `about`.
+        The checkpoint is of another space, network, recipe or `about`, or there is no place where it can be written.
     TrainingDiverged
-        A loss is not finite.
+        A loss or a gradient is not finite; what was saved before is left.
     """
     recipe = recipe or Recipe()
     description = {"recipe": asdict(recipe), "about": about or {}}
@@ -185,8 +198,10 @@ def train(
         supernet.network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
     )
     done = 0
-    if checkpoint is not None and checkpoint.exists():
-        done = files.resume(checkpoint, supernet, optimizer, description)
+    if checkpoint is not None:
+        files.refuse_unwritable(checkpoint)
+        if checkpoint.exists():
+            done = files.resume(checkpoint, supernet, optimizer, description)
     for epoch in range(done, recipe.epochs):
         loss = _train_epoch(supernet, optimizer, batches, recipe, paths, epoch)
         if checkpoint is not None:
@@ -211,9 +226,9 @@ def _train_epoch(
     weights = list(supernet.network.parameters())
     drawn = paths(supernet.space, np.random.default_rng([recipe.seed, epoch]), n)
     total = torch.zeros((), dtype=torch.float64, device=device)  # a number would wait for every step
+    finite = torch.ones((), dtype=torch.bool, device=device)
     supernet.network.train()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(np.random.default_rng([recipe.seed, epoch, 1]).integers(2**62)))
+    with seeded(int(np.random.default_rng([recipe.seed, epoch, 1]).integers(2**62)), device):
         for step, ((images, labels), path) in enumerate(zip(batches.train_batches(epoch), drawn, strict=True)):
             network = supernet.set(path)
             with autocast(device, recipe.precision):
@@ -222,12 +237,13 @@ def _train_epoch(
             optimizer.param_groups[0]["lr"] = recipe.rate(epoch * n + step, recipe.epochs * n)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types here
-            nn.utils.clip_grad_norm_(weights, recipe.clip)
+            finite &= nn.utils.clip_grad_norm_(weights, recipe.clip).isfinite()  # clipped, infinity would be NaN
             optimizer.step()
             total += loss.detach()
     mean = float(total) / n
-    if not math.isfinite(mean):
-        raise TrainingDiverged(f"the loss of epoch {epoch + 1} is {mean}; a lower learning_rate than {recipe} may help")
+    if not (math.isfinite(mean) and finite):
+        what = f"the mean loss of epoch {epoch + 1} is {mean}{'' if finite else ', a gradient no finite number'}"
+        raise TrainingDiverged(f"{what}; a lower learning_rate than {recipe} may help")
     return mean
 
 

@@ -45,7 +45,7 @@ def test_by_default_the_settings_are_those_of_darts(search):
 
 
 def test_the_learning_rate_falls_to_a_thousandth(search):
-    training = search.Training(0.025, 0.9, 3e-4, 4, 10)
+    training = search.Training(0.025, 0.9, 3e-4, 4, 10, search.LAST_RATE)
     training.set_model(torch.nn.Linear(2, 2))
     found = training.configure_optimizers()
     rates = []

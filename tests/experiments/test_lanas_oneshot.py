@@ -52,6 +52,13 @@ def test_bad_options_are_refused(tmp_path: Path, more: list[str], told: str):
         search.read_options(["--output", str(tmp_path), "--data", "npz:x", *more])
 
 
+def test_half_an_option_is_none(tmp_path: Path):
+    """Its defaults are looked up by its whole name."""
+    with pytest.raises(SystemExit) as ended:
+        program("lanas_oneshot_cifar10").read_options(["--output", str(tmp_path), "--data", "npz:x", "--smal"])
+    assert ended.value.code == 2
+
+
 def test_missing_images_are_said_before_anything_is_written(tmp_path: Path):
     search = program("lanas_oneshot_cifar10")
     with pytest.raises(DataMissing, match="nowhere"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from nni_strategies.errors import DataMissing, InvalidArgument
 from nni_strategies.supernet import checkpoint
@@ -92,11 +93,23 @@ def test_a_supernet_that_is_not_at_its_end_is_refused(step, tmp_path, monkeypatc
         (["supernet", "--", "--drop-path", "0.1"], "--drop-path"),
         (["retrain", "--network", "original", "--", "--holdout", "5"], "--holdout"),
         (["supernet", "--data", "npz:/nowhere"], "nowhere"),
+        (["supernet", "--", "--holdout", "0"], "--holdout = 0: 4 at least"),  # or test images would choose
     ],
 )
 def test_bad_options_are_refused(step, words, message):
     with pytest.raises((InvalidArgument, DataMissing), match=message):
         step(program("nat_darts_cifar10"), *words)
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(1002, [251, 250]), (2000, [500, 500]), (5, [2])])
+def test_no_half_has_a_batch_of_one(n: int, sizes: list[int]):
+    class HeldOut:
+        def valid_batches(self) -> Any:
+            yield torch.arange(float(n))[:, None], torch.arange(n)
+
+    first, second = nat_program.halves(HeldOut())  # type: ignore[arg-type]
+    assert [len(labels) for _, labels in first] == sizes
+    assert torch.equal(torch.cat([labels for _, labels in [*first, *second]]), torch.arange(n))
 
 
 def test_a_resnet_has_a_size_of_its_own(step):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.supernet.scorer import ScoreNotFinite
 
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "nat_oneshot_digits" / "search.py"
 
@@ -29,11 +30,25 @@ def search() -> Any:
 
 @pytest.mark.parametrize(
     ("words", "told"),
-    [("--arch DARTZ", "DARTS"), ("--epochs 0", "--epochs"), ("--lr -1", "--lr"), ("--device tpu", "device")],
-)
+    [("--arch DARTZ", "DARTS"), ("--epochs 0", "--epochs"), ("--lr -1", "--lr"), ("--device tpu", "device"),
+     ("--batch-size 701", "at most 700"), ("--seed -1", "seed"), ("--seed 99999999999999999999", "seed"),
+     ("--threads 100000", "--threads"), ("--output /dev/null/cell.json", "--output")],
+)  # fmt: skip
 def test_bad_options_are_refused(search: Any, words: str, told: str):
     with pytest.raises(InvalidArgument, match=told):
         search.read_options(words.split())
+
+
+def test_half_an_option_is_none(search: Any):
+    """Its defaults are looked up by its whole name."""
+    with pytest.raises(SystemExit) as ended:
+        search.read_options(["--smal"])
+    assert ended.value.code == 2
+
+
+def test_a_supernet_that_diverges_is_said(search: Any):
+    with pytest.raises(ScoreNotFinite, match="not finite"):
+        search.main(["--small", "--device", "cpu", "--epochs", "1", "--lr", "1e30"])
 
 
 def test_a_small_run_ends_with_a_cell_that_costs_no_more(search: Any, tmp_path: Path):

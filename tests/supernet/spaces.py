@@ -11,7 +11,16 @@ import nni_strategies.bridge.torchvision_first  # noqa: F401
 # isort: split
 import nni
 import torch
-from nni.nas.nn.pytorch import Cell, InputChoice, LayerChoice, ModelSpace, MutableConv2d, MutableLinear, Repeat
+from nni.nas.nn.pytorch import (
+    Cell,
+    InputChoice,
+    LayerChoice,
+    ModelSpace,
+    MutableBatchNorm2d,
+    MutableConv2d,
+    MutableLinear,
+    Repeat,
+)
 from torch import Tensor, nn
 
 CLASSES = 3
@@ -56,6 +65,55 @@ class Choosy(ModelSpace):
     def forward(self, images: Tensor) -> Tensor:
         features = self.wide(self.stem(images))
         return self.classifier(self.input([features, self.repeat(features)]).mean((2, 3)))
+
+
+class Nested(ModelSpace):
+    """Choices within choices, and inputs of which two are chosen."""
+
+    def __init__(self, reduction: str = "sum") -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(1, 4, 3, padding=1)
+        self.one, self.three = conv(4, 1), conv(4, 3)
+        self.two = InputChoice(3, 2, reduction=reduction, label="two")
+        self.wide = nn.Conv2d(8 if reduction == "concat" else 4, 4, 1)
+        repeated = Repeat(lambda i: LayerChoice([conv(4, 1), conv(4, 3)], label=f"block{i}"), (1, 3), label="depth")
+        inner = nn.Sequential(LayerChoice([conv(4, 1), conv(4, 3)], label="inner"))
+        self.outer = LayerChoice({"inner": inner, "repeat": repeated, "skip": nn.Identity()}, label="outer")
+        self.classifier = nn.Linear(4, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.stem(images)
+        features = self.wide(self.two([features, self.one(features), self.three(features)]))
+        return self.classifier(self.outer(features).mean((2, 3)))
+
+
+class Normed(ModelSpace):
+    """A batch norm of as many channels as are chosen, a kernel, and a depth that may be 0."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        width, kernel = nni.choice("width", [2, 4]), nni.choice("kernel", [1, 3])
+        self.stem = MutableConv2d(1, width, kernel, padding=kernel // 2)
+        self.norm = MutableBatchNorm2d(width)
+        self.wide = MutableConv2d(width, 4, 1)
+        self.repeat = Repeat(lambda i: conv(4, 3), (0, 2), label="depth")
+        self.classifier = nn.Linear(4, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.classifier(self.repeat(self.wide(self.norm(self.stem(images)))).mean((2, 3)))
+
+
+class Plain(ModelSpace):
+    """A cell whose operations are modules, not what makes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = Cell([conv(2, 1), conv(2, 3)], 2, 2, 2, label="cell")
+        self.classifier = nn.Linear(4, CLASSES)
+
+    def forward(self, images: Tensor) -> Tensor:
+        images = images.repeat(1, 2, 1, 1)
+        return self.classifier(self.cell([images, -images]).mean((2, 3)))
 
 
 class Looser(ModelSpace):

@@ -58,6 +58,19 @@ def test_a_write_that_fails_leaves_the_old_file(path: Path, monkeypatch: pytest.
     with pytest.raises(OSError, match="no space"):
         files.save(path, Supernet.built(Chain, 1))
     assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("place", ["file/supernet.safetensors", "."])
+def test_a_place_where_nothing_can_be_written_is_refused_before_the_training(place: str, tmp_path: Path):
+    (tmp_path / "file").write_text("here")
+    done: list[int] = []
+    with pytest.raises(InvalidArgument, match=r"^checkpoint = "):
+        train(
+            Supernet.built(Chain), BATCHES, Recipe(epochs=1), checkpoint=tmp_path / place,
+            after_epoch=lambda epoch, loss: done.append(epoch),
+        )  # fmt: skip
+    assert done == []
 
 
 def test_another_space_or_size_is_refused_and_nothing_is_loaded(path: Path):
@@ -94,13 +107,17 @@ def test_another_training_is_refused(path: Path):
             train(Supernet.built(Chain), BATCHES, recipe, checkpoint=path, about={"data": about})
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x04junk that is no safetensors file at all", None, "plain"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x80\x04junk that is no safetensors file at all", None, "null", '{"version": 1}', "[" * 100_000,
+     '{"version": 1, "space": "a", "search_space": [], "epochs": 1, "description": {}}'],
+)  # fmt: skip
 def test_what_is_no_supernet_is_refused(path: Path, content: bytes | str | None):
     if content is None:  # cut off
         files.save(path, Supernet.built(Chain))
         path.write_bytes(path.read_bytes()[:-10])
-    elif content == "plain":
-        save_file({"a": torch.zeros(1)}, path)
+    elif isinstance(content, str):
+        save_file({"a": torch.zeros(1)}, path, {"supernet": content})
     else:
         path.write_bytes(content)
     with pytest.raises(InvalidArgument, match=r"supernet = .*(whole file|this version)"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import Any
 
 import nni_strategies.bridge.torchvision_first  # noqa: F401
@@ -26,7 +27,7 @@ from search_spaces.digits_cell import LABELS, OPERATIONS
 from search_spaces.digits_cell_nas import DigitsCellSpace
 from search_spaces.layered_conv_nas import LayeredConvSpace
 from tests.hub_spaces import HUB
-from tests.supernet.spaces import Chain, Choosy, Looser, inherit
+from tests.supernet.spaces import Chain, Choosy, Looser, Nested, Normed, Plain, inherit
 
 CIFAR = {"width": 4, "num_cells": 3, "dataset": "cifar"}
 
@@ -41,7 +42,10 @@ def draws(supernet: Supernet, n: int) -> list[dict[str, Any]]:
     return [supernet.space.sample(rng) for _ in range(n)]
 
 
-@pytest.mark.parametrize("make", [DigitsCellSpace, Chain, Choosy])
+NESTED = [partial(Nested, reduction) for reduction in ("sum", "mean", "concat")]
+
+
+@pytest.mark.parametrize("make", [DigitsCellSpace, Chain, Choosy, *NESTED, Normed, Plain])
 def test_a_path_is_the_frozen_network(make: Any):
     supernet = Supernet.built(make)
     images = torch.randn(3, 1, 8, 8)
@@ -49,7 +53,7 @@ def test_a_path_is_the_frozen_network(make: Any):
     stock = RandomOneShot().mutate_model(make())  # NNI's own keeps all its weights when it is frozen
     stock.load_state_dict(supernet.network.state_dict())
     found = []
-    for configuration in draws(supernet, 8):
+    for configuration in draws(supernet, 12):
         frozen = stock.freeze(supernet.view.sample(configuration)).eval()
         logits = supernet.set(configuration)(images)
         assert torch.equal(logits, frozen(images))
@@ -121,6 +125,25 @@ def test_the_space_is_that_of_the_model_space_and_the_seed_draws_the_weights():
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
     assert torch.equal(before, torch.get_rng_state())
+    for seed in (-1, 2**70, True):
+        with pytest.raises(InvalidArgument, match=r"^seed = "):
+            Supernet.built(DigitsCellSpace, seed)
+
+
+def test_no_gpu_is_seeded_that_is_not_in_use(monkeypatch: pytest.MonkeyPatch):
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)  # by torch.manual_seed
+    Supernet.built(Chain)
+    assert seeds == []
+
+
+def test_a_depth_of_none_is_the_input():
+    supernet = Supernet.built(Normed)
+    supernet.network.eval()
+    images = torch.randn(3, 1, 8, 8)
+    logits = supernet.set({"width": 2, "kernel": 3, "depth": 0})(images)
+    network: Any = supernet.network
+    assert torch.equal(logits, network.classifier(network.wide(network.norm(network.stem(images))).mean((2, 3))))
 
 
 def test_what_is_not_of_the_space_is_refused():
@@ -150,12 +173,21 @@ class Dangling(ModelSpace):
         self.add_mutable(nni.choice("rate", [1, 2]))
 
 
+class Twice(Chain):
+    """A choice under two names, of which NNI finds the first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.again = self.named
+
+
 @pytest.mark.parametrize(
     ("make", "told"),
     [
         (lambda: nn.Linear(1, 1), "a model space"),
         (Dangling, "'rate'"),
         (LayeredConvSpace, "layer"),
+        (Twice, "again"),
         (lambda: hub.NasBench101(**HUB["NasBench101"]), "NasBench101Cell"),
     ],
 )

@@ -16,7 +16,7 @@ from nni_strategies.supernet.scorer import ScoreNotFinite, Scorer
 from nni_strategies.supernet.training import ImageBatches, Recipe, train
 from search_spaces.digits_cell import LABELS
 from search_spaces.digits_cell_nas import DigitsCellSpace
-from tests.supernet.spaces import Chain, Choosy
+from tests.supernet.spaces import Chain, Choosy, Nested, Normed, Plain
 
 LABELS_OF = torch.arange(24) % 3
 IMAGES = torch.randn(24, 1, 8, 8, generator=torch.Generator().manual_seed(0)) + LABELS_OF[:, None, None, None]
@@ -74,7 +74,18 @@ def test_statistics_computed_anew():
         assert torch.allclose(supernet(IMAGES), frozen(IMAGES), atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [Chain, Choosy, DigitsCellSpace])
+def test_nothing_is_left_of_stored_statistics_that_are_no_numbers():
+    supernet = supernet_of()
+    scorer = Scorer(supernet, BATCHES, "recalibrated", CALIBRATION)
+    before = scorer(PATH)
+    with torch.no_grad():
+        for norm in batch_norms(supernet.network):
+            norm.running_mean.fill_(float("nan"))
+            norm.running_var.fill_(float("inf"))
+    assert scorer(PATH) == before
+
+
+@pytest.mark.parametrize("make", [Chain, Choosy, DigitsCellSpace, Nested, Normed, Plain])
 @pytest.mark.parametrize("batch_norm", ["batch", "recalibrated"])
 def test_the_supernet_is_left_as_it_was(make: Any, batch_norm: Any):
     supernet = supernet_of(make)
@@ -127,6 +138,10 @@ def test_half_precision_is_near():
         ({"batches": [(IMAGES[:1], LABELS_OF[:1])]}, "two images"),
         ({"batches": [(IMAGES.squeeze(1).flatten(1), LABELS_OF)]}, r"images = \[24, 64\]"),
         ({"batches": [(torch.zeros(4, 3, 8, 8), LABELS_OF[:4])]}, r"images = \[4, 3, 8, 8\].*channels"),
+        ({"batches": [*BATCHES, (torch.zeros(4, 3, 8, 8), LABELS_OF[:4])]}, r"images = \[4, 3, 8, 8\].*channels"),
+        ({"batch_norm": "recalibrated", "calibration": [torch.zeros(4, 3, 8, 8)]}, r"images = \[4, 3, 8, 8\]"),
+        ({"batches": [(IMAGES, LABELS_OF, LABELS_OF)]}, 'batches = "tuple": pairs'),
+        ({"batches": [(IMAGES.numpy(), LABELS_OF)]}, 'batches = "ndarray": tensors'),
         ({"batches": [(IMAGES, LABELS_OF[:5])]}, r"labels = \[5\]: \[24\]"),
         ({"batches": [(IMAGES, LABELS_OF + 1)]}, r"labels = \[1, 3\]: from 0 to 2"),
         ({"batch_norm": "batches"}, "did you mean 'batch'"),

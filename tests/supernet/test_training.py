@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.supernet import checkpoint as files
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.scorer import Scorer
 from nni_strategies.supernet.training import ImageBatches, Recipe, TrainingDiverged, train, uniform_paths
@@ -100,8 +101,14 @@ def test_every_image_is_seen_in_another_order_each_epoch():
     assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
     assert orders[0] == orders[2] != orders[1]
     assert all(images[:, 0].equal(labels.float()) for images, labels in batches.train_batches(0))
-    with pytest.raises(InvalidArgument, match="batch_size = 11: 2 to 10"):
-        ImageBatches(torch.zeros(10, 1), torch.zeros(10), 11)
+    refused: list[tuple[tuple[Any, ...], str]] = [
+        ((11,), "batch_size = 11: 2 to 10"), ((2.5,), "batch_size = 2.5"), ((5, -1), "seed = -1"),
+    ]  # fmt: skip
+    for arguments, told in refused:
+        with pytest.raises(InvalidArgument, match=told):
+            ImageBatches(torch.zeros(10, 1), torch.zeros(10), *arguments)
+    with pytest.raises(InvalidArgument, match=r"labels = \[10\]: \[9\]"):
+        ImageBatches(torch.zeros(9, 1), torch.zeros(10), 5)
 
 
 def test_the_rate_falls_by_a_cosine():
@@ -114,7 +121,8 @@ def test_the_rate_falls_by_a_cosine():
     ("recipe", "name"),
     [({"epochs": 0}, "epochs"), ({"learning_rate": float("nan")}, "learning_rate"), ({"last_rate": 1.0}, "last_rate"),
      ({"momentum": 1.0}, "momentum"), ({"weight_decay": -1.0}, "weight_decay"), ({"clip": 0.0}, "clip"),
-     ({"label_smoothing": 1.0}, "label_smoothing"), ({"seed": -1}, "seed"), ({"precision": "half"}, "precision")],
+     ({"label_smoothing": 1.0}, "label_smoothing"), ({"seed": -1}, "seed"), ({"precision": "half"}, "precision"),
+     ({"learning_rate": "0.1"}, "learning_rate"), ({"clip": None}, "clip"), ({"seed": 2**70}, "seed")],
 )  # fmt: skip
 def test_a_bad_recipe_is_refused(recipe: dict[str, Any], name: str):
     with pytest.raises(InvalidArgument, match=f"^{name} = "):
@@ -124,6 +132,22 @@ def test_a_bad_recipe_is_refused(recipe: dict[str, Any], name: str):
 def test_a_loss_that_is_no_number_ends_the_training():
     with pytest.raises(TrainingDiverged, match="epoch 1"):
         train(Supernet.built(Chain), ImageBatches(IMAGES * float("nan"), CLASSES, 6), Recipe(epochs=1))
+
+
+def test_a_gradient_that_is_no_number_ends_the_training_and_nothing_is_saved_of_it(tmp_path: Path):
+    """The loss of the last step is finite: only the next would tell."""
+    supernet, path = Supernet.built(Chain), tmp_path / "supernet.safetensors"
+    stem: Any = supernet.network.stem
+    steps: list[int] = []
+
+    def spike(gradient: torch.Tensor) -> torch.Tensor:
+        steps.append(1)
+        return gradient * float("inf") if len(steps) == 8 else gradient
+
+    stem.weight.register_hook(spike)
+    with pytest.raises(TrainingDiverged, match=r"epoch 2 .*gradient"):
+        train(supernet, BATCHES, Recipe(epochs=2), checkpoint=path)
+    assert files.read_header(path)["epochs"] == 1
 
 
 @pytest.mark.slow

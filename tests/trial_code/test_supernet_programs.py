@@ -22,6 +22,7 @@ from nni_strategies.supernet.network import Supernet
 from search_spaces.digits_cell import LABELS
 from trial_code import score_supernet, train_supernet
 from trial_code.images import Loading
+from trial_code.noisy_digits import noisy_digits
 from trial_code.supernet_spaces import FAMILIES, open_images, space_of
 
 SIZE = ["--width", "2", "--batch-size", "50", "--device", "cpu", "--data", "noisy_digits"]
@@ -78,6 +79,9 @@ def test_bad_input_is_refused(supernet: Path, tmp_path: Path):
         score(supernet, tmp_path, [1])
     with pytest.raises(DataMissing, match="no supernet"):
         score(tmp_path / "nothing.safetensors", tmp_path, CELL)
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    with pytest.raises(InvalidArgument, match="--arch"):
+        score_supernet.read_parameters(tmp_path / "deep.json")
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(InvalidArgument, match="supernet"):
         score(tmp_path / "other.safetensors", tmp_path, CELL)
@@ -97,6 +101,9 @@ def test_bad_input_is_refused(supernet: Path, tmp_path: Path):
         (("--data", "digits"), "data"),
         (("--device", "gpu"), "--device"),
         (("--max-steps", "0"), "--max-steps"),
+        (("--threads", "100000"), "--threads = 100000: 1 to 1024"),  # torch would crash
+        (("--seed", "99999999999999999999"), "seed"),
+        (("--checkpoint", "/dev/null/x.safetensors"), "checkpoint"),
         (("--space", "darts"), "images of 3 channels"),
     ],
 )
@@ -105,6 +112,22 @@ def test_bad_options_are_refused(tmp_path: Path, more: tuple[str, ...], told: st
     with pytest.raises(InvalidArgument, match=told):
         train(path, *more)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("name", ["darts", "darts_none"])
+def test_too_few_cells_are_refused(name: str):
+    images: Any = Colour()
+    with pytest.raises(InvalidArgument, match="--cells = 2: 3 at least"):
+        space_of(name, 4, 2, images)
+
+
+def test_other_images_are_refused(supernet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    learned, judged, tested = noisy_digits()
+    monkeypatch.setattr("trial_code.supernet_spaces.noisy_digits", lambda: (learned, tested, judged))
+    with pytest.raises(InvalidArgument, match="data = "):
+        train(supernet)
+    with pytest.raises(InvalidArgument, match=r"--data = .*was trained on"):
+        score(supernet, tmp_path, CELL)
 
 
 @pytest.mark.slow

@@ -46,9 +46,10 @@ def first_batch(loader: Iterable[Any]) -> Batch:
     raise InvalidArgument("val_dataloaders", "no batches", "batches that the policy learns from")
 
 
-def all_batches(loader: Iterable[Any]) -> list[Batch]:
-    """Return the batches of more than one image: those that batch norm can normalise."""
-    return [(images, labels) for images, labels in loader if len(labels) > 1]
+def all_batches(loader: Iterable[Any], dtype: torch.dtype) -> list[Batch]:
+    """Return the batches of more than one image, those that batch norm can normalise; images as the weights are."""
+    pairs = ((images, labels) for images, labels in loader if len(labels) > 1)
+    return [(images.to(dtype) if images.is_floating_point() else images, labels) for images, labels in pairs]
 
 
 def _checked(batch: Any) -> Batch:

@@ -72,9 +72,14 @@ class NATLightningModule(BaseOneShotLightningModule):  # type: ignore[misc]  # N
         self.learner.draw_path()
         output = self.training_module.training_step(batch, batch_idx)
         loss = output["loss"] if isinstance(output, dict) else output
-        self.advance_optimization(loss, batch_idx, self._clip)
+        self.advance_optimization(loss, batch_idx, self._limit())
         self._advance_lr_schedulers_impl(batch_idx, "step")
         return output
+
+    def _limit(self) -> float | None:
+        """Return the largest norm of gradients as they are when NNI clips them: scaled, in half precision."""
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        return self._clip if self._clip is None or scaler is None else self._clip * scaler.get_scale()
 
     def _policy_step(self, images: Tensor, labels: Tensor) -> None:
         self.trained_on = images.device

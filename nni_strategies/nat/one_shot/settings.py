@@ -10,8 +10,9 @@ from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES, Rule
 from nni_strategies.nat.transitions import COST_RULES, CostRule
+from nni_strategies.supernet.seeding import check_seed
 
-_COUNTS = {"n_inputs": 1, "n_outputs": 1, "k": 1, "hidden": 1, "seed": 0}
+_COUNTS = {"n_inputs": 1, "n_outputs": 1, "k": 1, "hidden": 1}
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class OneShotSettings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InvalidArgument(name, value, f"a whole number from {least}")
+        check_seed(self.seed)
         for name in ("learning_rate", "entropy"):
             if not is_amount(getattr(self, name)):
                 raise InvalidArgument(name, getattr(self, name), "a finite number, 0 or more")

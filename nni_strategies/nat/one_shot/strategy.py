@@ -26,6 +26,7 @@ from nni.nas.evaluator.pytorch import Lightning
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.oneshot.pytorch.strategy import OneShotStrategy
 from nni.nas.space import RawFormatModelSpace
+from torch.random import fork_rng
 
 from nni_strategies.bridge.tagged_batches import TaggedBatches
 from nni_strategies.errors import InvalidArgument, refuse_unknown
@@ -67,7 +68,8 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
     op_classes
         The user's word: operation, or ``label:operation``, -> ``O``, ``S`` or ``N``.
     gradient_clip_val
-        Largest norm of the weights' gradient; None for no limit.
+        Largest norm of the weights' gradient; None for no limit. Lightning's own option is refused: weights and policy
+        take steps by hand.
     **settings
         Of :class:`~.settings.OneShotSettings`: `rule`, `cost_rule`, `n_inputs`, `n_outputs`, `policy`, `hidden`,
         `learning_rate`, `entropy`, `k`, `seed`.
@@ -76,7 +78,8 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
     ------
     InvalidArgument
         A bad argument; when the search begins, an input that is not of the space (with the nearest label) or has a dead
-        cell, a model space without operations to replace, or an evaluator without batches of images and classes.
+        cell, a model space without operations to replace, an evaluator without batches of images and classes, or a
+        trainer that clips or accumulates gradients.
     """
 
     def __init__(
@@ -90,8 +93,12 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
     ) -> None:
         if input_sample is not None and not isinstance(input_sample, Mapping):
             raise InvalidArgument("input_sample", input_sample, "a dictionary of labels and values, or None")
-        if gradient_clip_val is not None and not is_amount(gradient_clip_val):
-            raise InvalidArgument("gradient_clip_val", gradient_clip_val, "a finite number, 0 or more, or None")
+        if op_classes is not None and not isinstance(op_classes, Mapping):
+            raise InvalidArgument("op_classes", op_classes, "a dictionary of operations and O, S or N, or None")
+        if input_shape is not None and not _is_shape(input_shape):
+            raise InvalidArgument("input_shape", input_shape, "whole numbers from 1, such as (3, 32, 32), or None")
+        if gradient_clip_val is not None and not (is_amount(gradient_clip_val) and gradient_clip_val > 0):
+            raise InvalidArgument("gradient_clip_val", gradient_clip_val, "a finite number above 0, or None")
         refuse_unknown("settings", settings, [each.name for each in fields(OneShotSettings)])
         self.settings = OneShotSettings(**settings)
         super().__init__()
@@ -99,6 +106,7 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
         self._input_shape = input_shape
         self._op_classes = op_classes
         self._clip = gradient_clip_val
+        self._begun = False
         self._result: TransformResult | None = None
 
     def extra_repr(self) -> str:
@@ -111,14 +119,19 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
 
         Raises
         ------
+        InvalidArgument
+            The search has not begun.
         ScoreNotFinite
             The supernet has diverged: no finite logits for the input.
         """
+        if not self._begun:
+            raise InvalidArgument("transformed", None, "asked for when the search has run")
         if self._result is None:
             home = self._net.device
             try:
                 self._net.to(self.oneshot_module.trained_on)
-                batches = all_batches(self._validation())
+                with fork_rng(devices=[]):
+                    batches = all_batches(self._validation(), next(self._net.network.parameters()).dtype)
                 self._result = derived(self._learner, self._moves, self._parent, batches)
             finally:
                 self._net.to(home)
@@ -139,8 +152,10 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
         """Wrap the evaluator, after a look at what it trains on."""
         if not isinstance(evaluator, Lightning):
             raise InvalidArgument("evaluator", type(evaluator).__name__, "a Lightning evaluator of nni.nas")
-        self._validation = validation_loader(evaluator)
-        images, labels = first_batch(self._validation())
+        _refuse_automatic(evaluator.trainer)
+        with fork_rng(devices=[]):  # a look is to change nothing that is drawn later
+            self._validation = validation_loader(evaluator)
+            images, labels = first_batch(self._validation())
         shape = tuple(images.shape[1:]) if self._input_shape is None else self._input_shape
         rules = self.settings.rule, self.settings.cost_rule
         self._moves = moves_of_space(self._copy, *rules, op_classes=self._op_classes, input_shape=shape)
@@ -149,6 +164,7 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
         self._moves.transitions.costs.total(self._parent)  # measured; a shape that does not fit is refused
         self._learner = OneShotLearner(self._moves.transitions, self._net, self.settings)
         Scorer(self._net, [(images, labels)])  # refuses what the network does not take
+        self._begun = True
         return super().mutate_evaluator(evaluator)
 
     def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> Any:
@@ -177,3 +193,17 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
 
     def _export(self) -> dict[str, Any]:
         return self.transformed.after
+
+
+def _is_shape(shape: Any) -> bool:
+    numbers = isinstance(shape, Sequence) and all(isinstance(n, int) and not isinstance(n, bool) for n in shape)
+    return numbers and len(shape) > 0 and min(shape) > 0
+
+
+def _refuse_automatic(trainer: Any) -> None:
+    if trainer.gradient_clip_val:
+        raise InvalidArgument(
+            "gradient_clip_val", trainer.gradient_clip_val, "an argument of NATOneShot, not of the trainer"
+        )
+    if trainer.accumulate_grad_batches != 1:
+        raise InvalidArgument("accumulate_grad_batches", trainer.accumulate_grad_batches, "1: a batch is a step")

@@ -28,6 +28,7 @@ from nni_strategies.nat.counter import count
 from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.nat.one_shot.batches import all_batches
 from nni_strategies.nat.one_shot.strategy import NATOneShot
+from nni_strategies.supernet.network import Supernet
 from tests.nat.one_shot.searches import (
     CONVOLUTIONS,
     DEAD,
@@ -46,6 +47,10 @@ real = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(120)]
 def state(strategy: Any) -> dict[str, Any]:
     network = {name: value.clone() for name, value in strategy.supernet.state_dict().items()}
     return network | dict(strategy.oneshot_module.learner.gradient.policy.state_dict())
+
+
+def named(strategy: Any) -> list[tuple[str, torch.nn.Parameter]]:
+    return list(strategy.supernet.named_parameters())
 
 
 def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -172,6 +177,39 @@ class TestSearch:
         assert optimizers[0].param_groups[0]["lr"] == pytest.approx(0.001)
 
 
+    def test_weights_of_another_precision_are_judged_in_it(self):
+        """The trainer leaves them so; images come as they were."""
+        strategy = searched(NATOneShot(CONVOLUTIONS), judged=evaluator(1, precision="64-true"))
+        assert next(strategy.supernet.parameters()).dtype == torch.float64
+        assert strategy.transformed.score_after >= strategy.transformed.score_before
+
+    @pytest.mark.parametrize("scale", [1.0, 2.0**12])
+    def test_scaled_gradients_are_clipped_as_others(self, scale: float):
+        from pytorch_lightning.plugins.precision import MixedPrecision
+
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=10_000)  # type: ignore[attr-defined]
+        judged = evaluator(1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])  # type: ignore[arg-type]
+        judged.module.configure_optimizers = lambda: torch.optim.SGD(judged.module.parameters(), 1.0)
+        strategy = started(NATOneShot(CONVOLUTIONS, gradient_clip_val=0.01), judged=judged)
+        before = state(strategy)
+        strategy.run()
+        moved = torch.stack([(state(strategy)[name] - before[name]).norm() for name, _ in named(strategy)]).norm()
+        assert 0.5 * 4 * 0.01 < moved <= 4 * 0.01 * 1.01  # four steps, each as long as is allowed
+
+    def test_no_look_draws_of_torch(self):
+        judged = evaluator(1)
+        judged.val_dataloaders = DataLoader(TensorDataset(*stripes(48, seed=1)), batch_size=24, shuffle=True)
+        torch.manual_seed(0)
+        Supernet(Cells())  # which draws weights
+        drawn = torch.get_rng_state()
+        strategy = started(NATOneShot(CONVOLUTIONS), judged=judged)
+        assert torch.equal(drawn, torch.get_rng_state())
+        strategy.run()
+        before = torch.get_rng_state()
+        assert strategy.transformed.evaluations > 1
+        assert torch.equal(before, torch.get_rng_state())
+
+
 class TestRefused:
     """Everything is looked at before the training."""
 
@@ -195,6 +233,11 @@ class TestRefused:
             ({"n_output": 3}, "did you mean 'n_outputs'"),
             ({"input_sample": ["conv3"]}, "input_sample"),
             ({"gradient_clip_val": -1.0}, "gradient_clip_val"),
+            ({"gradient_clip_val": 0}, "gradient_clip_val"),
+            ({"input_shape": 5}, "input_shape = 5"),
+            ({"input_shape": (3, 0, 8)}, "input_shape"),
+            ({"op_classes": ["conv3"]}, "op_classes"),
+            ({"seed": 2**70}, "seed"),
         ],
     )
     def test_an_argument(self, arguments: dict[str, Any], named: str):
@@ -208,6 +251,21 @@ class TestRefused:
     def test_an_input_shape_that_the_network_does_not_take(self):
         with pytest.raises(InvalidArgument, match="input_shape"):
             started(NATOneShot(CONVOLUTIONS, input_shape=(1, 8, 8)))
+
+    @pytest.mark.parametrize(
+        ("option", "named"),
+        [
+            ({"gradient_clip_val": 1.0}, "gradient_clip_val = 1.0: an argument of NATOneShot"),
+            ({"accumulate_grad_batches": 2}, "accumulate_grad_batches = 2"),
+        ],
+    )
+    def test_what_lightning_would_do_to_gradients_by_itself(self, option: dict[str, Any], named: str):
+        with pytest.raises(InvalidArgument, match=named):
+            started(NATOneShot(CONVOLUTIONS), judged=evaluator(1, **option))
+
+    def test_a_result_before_the_search(self):
+        with pytest.raises(InvalidArgument, match="transformed"):
+            _ = NATOneShot(CONVOLUTIONS).transformed
 
     def test_another_engine_or_format(self):
         raw, simple = RawFormatModelSpace(Cells(), evaluator()), SimplifiedModelSpace.from_model(Cells(), evaluator())
@@ -250,4 +308,6 @@ def test_batches_say_where_they_are_from():
 
 def test_a_single_image_is_not_judged_by():
     images, labels = stripes(5)
-    assert [len(part) for _, part in all_batches(zip(images.split(2), labels.split(2), strict=True))] == [2, 2]
+    batches = all_batches(zip(images.split(2), labels.split(2), strict=True), torch.float64)
+    assert [len(part) for _, part in batches] == [2, 2]
+    assert {part.dtype for part, _ in batches} == {torch.float64}

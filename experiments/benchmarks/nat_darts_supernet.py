@@ -1,0 +1,271 @@
+"""What the critic is worth where it reads cells of two inputs: DARTS's space, scored by a supernet.
+
+    python -m experiments.benchmarks.nat_darts_supernet run [--part 0 2]    # resumable
+    python -m experiments.benchmarks.nat_darts_supernet table               # results/nat_darts_supernet.md
+
+Protocol, written before the first run
+--------------------------------------
+NNI's DARTS space widened by ``none``, three cells of width 8; a supernet of it is trained by 100 epochs of uniform
+paths (the default recipe, seed 2026, batches of 16) on the 700 images to learn of :mod:`trial_code.noisy_digits`. An
+architecture's value is the supernet's accuracy, in per cent: searched by on the 300 images to choose by, reported on
+the 797 to test on. That is what the shared weights say; nothing is trained alone.
+
+40 uniform inputs (seed 2026), the same for all arms; seeds of the arms 2019 to 2023; rules ``nat`` and ``cost``,
+strict. Arms, as in :mod:`.nat_benefit`: ``recipe``, the default learner, whose critic has the kernels of two-input
+cells, 100 and 300 queries, K = 0, 1, 10; ``paper``, the paper's learner without a critic, line-graph network, as many
+queries, best of 1 and 10; ``random`` outputs; ``shared``, random outputs of all in one cache; ``local``, climbs of 1, 3
+and 10 evaluations.
+
+Nothing was chosen on this space. Targets, by both rules:
+
+- at 100 and at 300 queries, K = 1 and 10, the recipe gains more than the paper's learner: the paired 95 % interval of
+  the difference over seeds is above 0
+- so it does against ``shared`` at equal total evaluations
+- with K of 1 or more no output is below its input by what was searched by; none costs more
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
+
+# isort: split
+import numpy as np
+import numpy.typing as npt
+import torch
+from nni.nas.hub.pytorch import DARTS
+from nni.nas.hub.pytorch.nasnet import NDS
+from scipy import stats
+
+from experiments.benchmarks import common, nat_arms
+from experiments.benchmarks.nat_benefit import measured
+from experiments.benchmarks.nat_benefit_table import RULES, Result, Runs, lines_of
+from nni_strategies.nat.edges import Architectures
+from nni_strategies.nat.evaluated import Identity, identities
+from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
+from nni_strategies.nat.transitions import Transitions
+from nni_strategies.supernet.network import Supernet
+from nni_strategies.supernet.scorer import Scorer
+from nni_strategies.supernet.training import ImageBatches, Recipe, train
+from trial_code.noisy_digits import noisy_digits
+
+SEEDS, QUERIES, KS = range(2019, 2024), (100, 300), (1, 10)
+N_INPUTS, SEED = 40, 2026
+TOTALS = (45, 80, 140, 200, 300, 400, 550, 800)
+LOCAL_BUDGETS = (1, 3, 10)
+SPACE: dict[str, Any] = {
+    "op_candidates": ["none", *DARTS.DARTS_OPS], "num_nodes_per_cell": 4, "width": 8, "num_cells": 3,
+    "dataset": "cifar",
+}  # fmt: skip
+EPOCHS, BATCH = 100, 16
+PROBLEM = "darts"
+
+RESULTS = common.RESULTS / "nat_darts_supernet.csv"
+SUPERNET = Path(tempfile.gettempdir()) / "nat_darts_supernet.safetensors"
+
+
+def images() -> tuple[ImageBatches, list[tuple[torch.Tensor, torch.Tensor]]]:
+    """Return what the supernet learns, and the two sets that it is scored on; digits in three equal channels."""
+    learned, *others = (
+        (torch.from_numpy(part.images).expand(-1, 3, -1, -1), torch.from_numpy(part.labels)) for part in noisy_digits()
+    )
+    return ImageBatches(*learned, BATCH, SEED), others
+
+
+def trained(path: Path, epochs: int = EPOCHS) -> Supernet:
+    """Return the supernet, trained as far as the file does not have it yet."""
+    supernet = Supernet.built(lambda: NDS(**SPACE), SEED)
+    train(supernet, images()[0], Recipe(epochs=epochs, seed=SEED), checkpoint=path)
+    return supernet
+
+
+@dataclass(frozen=True)
+class Scored:
+    """DARTS's cells and what a supernet says of them; each is scored once.
+
+    Parameters
+    ----------
+    supernet
+        Trained.
+    rule
+        Which operation may become which.
+    """
+
+    supernet: Supernet
+    rule: Any
+
+    @cached_property
+    def moves(self) -> SpaceMoves:
+        """By costs measured on the digits' size."""
+        return moves_of_space(NDS(**SPACE), self.rule, input_shape=(3, 8, 8))
+
+    @property
+    def transitions(self) -> Transitions:
+        """What may become what."""
+        return self.moves.transitions
+
+    @cached_property
+    def _scorers(self) -> list[Scorer]:
+        return [Scorer(self.supernet, [each]) for each in images()[1]]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, Identity], float]:
+        return {}
+
+    def _scores(self, which: int, architectures: Architectures) -> npt.NDArray[np.float64]:
+        view = self.transitions.view
+        keys = [(which, key) for key in identities(view, architectures)]
+        new = {key: row for row, key in enumerate(keys) if key not in self._known}
+        scores = self._scorers[which].scores(view.decode(architectures[list(new.values())])) if new else []
+        self._known.update(zip(new, (100.0 * score for score in scores), strict=True))
+        return np.array([self._known[key] for key in keys])
+
+    def valid(self, architectures: Architectures) -> npt.NDArray[np.float64]:
+        """Return what is searched by, in per cent, ``[n]``."""
+        return self._scores(0, architectures)
+
+    def test(self, architectures: Architectures) -> npt.NDArray[np.float64]:
+        """Return what is reported, in per cent, ``[n]``."""
+        return self._scores(1, architectures)
+
+    def inputs(self, n: int = N_INPUTS) -> Architectures:
+        """Return uniform draws, none of them dead."""
+        return self.transitions.inputs(np.random.default_rng(SEED), n)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of one arm; `queries` are those it learns from."""
+
+    rule: str
+    arm: str
+    queries: int
+    seed: int
+
+
+def cases() -> Iterator[Case]:
+    """Yield every case of the protocol, one seed complete before the next; those of one rule together."""
+    for rule in reversed(RULES):
+        for seed in SEEDS:
+            yield from (Case(rule, arm, n, seed) for arm in ("recipe", "paper_line_graph") for n in QUERIES)
+            yield from (Case(rule, arm, 0, seed) for arm in ("random", "shared", "local"))
+
+
+def outcomes(problem: Scored, inputs: Architectures, case: Case) -> Iterator[nat_arms.Outcome]:
+    """Return what an arm chooses."""
+    if case.arm == "recipe":
+        return nat_arms.recipe(problem, inputs, case.queries, "line_graph", case.seed)[0]
+    if case.arm == "paper_line_graph":
+        return nat_arms.paper(problem, inputs, case.queries, "line_graph", case.seed)
+    if case.arm == "random":
+        return nat_arms.random_samples(problem, inputs, case.seed)
+    if case.arm == "shared":
+        return nat_arms.shared_cache(problem, inputs, case.seed, TOTALS)
+    return nat_arms.local_search(problem, inputs, case.seed, LOCAL_BUDGETS)
+
+
+@lru_cache(maxsize=1)
+def problem_of(path: Path, rule: str) -> tuple[Scored, Architectures]:
+    """Return the problem and its inputs."""
+    problem = Scored(trained(path), rule)
+    return problem, problem.inputs()
+
+
+def run(chosen: Sequence[Case], path: Path, supernet: Path) -> None:
+    """Make the runs that a CSV does not hold yet."""
+    done = {(row["rule"], row["arm"], row["queries"], row["seed"]) for row in common.read_rows(path)}
+    for case in chosen:
+        if (case.rule, case.arm, str(case.queries), str(case.seed)) in done:
+            continue
+        problem, inputs = problem_of(supernet, case.rule)
+        begun = time.process_time()
+        results = [measured(problem, inputs, outcome) for outcome in outcomes(problem, inputs, case)]
+        row = {"problem": PROBLEM, "rule": case.rule, "arm": case.arm, "queries": case.queries, "seed": case.seed}
+        row |= {"results": " ".join(results), "outlook": "", "seconds": f"{time.process_time() - begun:.1f}"}
+        common.append_row(path, row)
+        print(*row.values(), flush=True)
+
+
+def table(rows: list[dict[str, str]]) -> str:
+    """Return the results as Markdown, the verdict on each target first."""
+    runs = Runs(rows)
+    lines = ["# Critic or none on DARTS's space, scored by a supernet", "", common.machine(), ""]
+    told = f"Protocol and targets are in `nat_darts_supernet.py`. {len({row['seed'] for row in rows})} seeds."
+    lines += [told, "", "## Targets", "", *verdicts(runs), "", "## Gains", ""]
+    columns = ("rule", "arm", "queries", "K", "evaluations", "gain", "of living inputs", "shared at as many")
+    lines += ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
+    lines += [line for rule in RULES for line in lines_of(runs, PROBLEM, rule)]
+    told = "Gain: points of the supernet's accuracy on images that were not searched by, mean over 40 inputs; mean ± "
+    told += "standard deviation over seeds. Evaluations: all, the inputs included."
+    return "\n".join([*lines, "", told]) + "\n"
+
+
+def verdicts(runs: Runs) -> list[str]:
+    """Return a line for each target."""
+    lines = []
+    for rule in RULES:
+        for queries in QUERIES:
+            for k in KS:
+                ours = runs.results(PROBLEM, rule, "recipe", queries, k)
+                theirs = runs.results(PROBLEM, rule, "paper_line_graph", queries, k)
+                case = f"{rule}, {queries} queries, K = {k}"
+                lines += [
+                    _margin(f"{case}, above the paper's learner", gained(ours, theirs)),
+                    _margin(
+                        f"{case}, above the shared cache at as many evaluations",
+                        [a.gain - runs.shared_at(PROBLEM, rule, a.evaluations) for a in ours],
+                    ),
+                ]
+    known = runs.all_of().items()
+    found = [result for key, results in known if (key[2], key[4]) != ("recipe", 0) for result in results]
+    kept, dearer = min(r.kept for r in found), max(r.dearer for r in found)
+    told = f"with K of 1 or more no output is below its input (least change {kept:+.2f}); none is costlier"
+    return [*lines, f"- {_word(kept >= 0 and dearer <= 0)}: {told} (most {dearer:+.0f})"]
+
+
+def gained(ours: Sequence[Result], theirs: Sequence[Result]) -> list[float]:
+    """Return by how much one arm gains more than another, by seed."""
+    return [a.gain - b.gain for a, b in zip(ours, theirs, strict=True)]
+
+
+def _margin(case: str, differences: Sequence[float]) -> str:
+    mean = float(np.mean(differences))
+    half = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)) if len(differences) > 1 else np.inf
+    return f"- {_word(mean - half > 0)}: {case}: {mean:+.2f} points [{mean - half:+.2f}, {mean + half:+.2f}]"
+
+
+def _word(reached: bool) -> str:
+    return "reached" if reached else "**NOT reached**"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run, or make the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=["run", "table"])
+    parser.add_argument("--part", nargs=2, type=int, default=(0, 1), metavar=("PART", "OF"), help="of the seeds")
+    parser.add_argument("--supernet", type=Path, default=SUPERNET, help="its file; trained where there is none")
+    common.add_results_option(parser, RESULTS)
+    given = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    if given.command == "run":
+        part, parts = given.part
+        run([case for case in cases() if case.seed % parts == part], given.results, given.supernet)
+    elif not (rows := common.read_rows(given.results)):
+        sys.exit(f"error: {given.results} holds no results")
+    else:
+        text = table(rows)
+        given.results.with_suffix(".md").write_text(text)
+        print(text)
+
+
+if __name__ == "__main__":
+    main()
