@@ -34,6 +34,11 @@ FULLY_CONCAT = (
 LOOSE_END = (
     "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "conv_1x1", "conv_3x3", "none",
 )  # fmt: skip
+# NAO's, without pools of 2x2
+NAO = (
+    "skip_connect", "conv_1x1", "conv_3x3", "conv_3x1_1x3", "conv_7x1_1x7", "max_pool_3x3", "max_pool_5x5",
+    "avg_pool_3x3", "avg_pool_5x5", "none",
+)  # fmt: skip
 
 
 def cell_space(name: str, *, width: int = 16, num_cells: int = 8, dataset: Dataset = "cifar") -> NDS:
@@ -55,6 +60,8 @@ def cell_space(name: str, *, width: int = 16, num_cells: int = 8, dataset: Datas
         raise InvalidArgument("name", name, f"one of {', '.join(CELLS)}", CELLS)
     genotype = CELLS[name]
     operations = FULLY_CONCAT if genotype.merge == "all" else LOOSE_END
+    if name == "NAONet":
+        operations = NAO
     return NDS(
         list(operations), genotype.merge, genotype.n_nodes, width=width, num_cells=num_cells, dataset=dataset
     )  # fmt: skip

@@ -4,13 +4,14 @@ A cell is written as its nodes 2, 3, …, each the sum of two operations on earl
 and 1 are the outputs of the last cell but one and of the last cell; plain layers, which read one node, are padded with
 ``null(0)``. NNI's labels are ``normal/op_2_0``, ``normal/input_2_0`` and so on.
 
-The genotypes are the published ones: DARTS [1]_, ENAS [2]_, the blocks of VGG, ResNet and MobileNetV2 as NAT writes
-them, and five random cells; ``NAT_…`` is what NAT [3]_ published for each. Not here, since their lists were not at
-hand: NAONet, MobileNetV2's transformation, and all results of NAT++.
+The genotypes are the published ones: DARTS [1]_, ENAS [2]_, NAONet [3]_, the blocks of VGG, ResNet and MobileNetV2 as
+NAT writes them, and five random cells; ``NAT_…`` is what NAT [4]_ published for each. Not here, since their lists were
+not at hand: the transformations of NAONet and MobileNetV2, and all results of NAT++.
 
 .. [1] Liu, Simonyan, Yang: DARTS: Differentiable Architecture Search, ICLR 2019.
 .. [2] Pham et al.: Efficient Neural Architecture Search via Parameter Sharing, ICML 2018.
-.. [3] Guo et al.: NAT: Neural Architecture Transformer for Accurate and Compact Architectures, NeurIPS 2019.
+.. [3] Luo, Tian, Qin, Chen, Liu: Neural Architecture Optimization, NeurIPS 2018.
+.. [4] Guo et al.: NAT: Neural Architecture Transformer for Accurate and Compact Architectures, NeurIPS 2019.
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ NAMES = {
     "sep5": "sep_conv_5x5",
     "dil3": "dil_conv_3x3",
     "dil5": "dil_conv_5x5",
+    "max5": "max_pool_5x5",
+    "avg5": "avg_pool_5x5",
     "conv1": "conv_1x1",
     "conv3": "conv_3x3",
+    "conv13": "conv_3x1_1x3",
+    "conv17": "conv_7x1_1x7",
 }
 _EDGE = re.compile(r"(?P<operation>\w+)\((?P<source>\d)\)")
 
@@ -96,6 +101,12 @@ CELLS: dict[str, Genotype] = {
     "NAT_ENAS": Genotype(
         "sep3(1)+skip(1) skip(0)+sep5(1) null(0)+sep3(1) sep3(0)+avg3(1) avg3(0)+sep5(1)",
         "sep5(0)+avg3(1) sep3(1)+avg3(1) avg3(1)+sep3(1) null(1)+sep5(4) sep5(0)+sep3(5)",
+        "loose_end",
+    ),
+    # its two pools of 2x2 are written as 3x3: NNI's of 2x2 make images smaller where they should not
+    "NAONet": Genotype(
+        "conv3(0)+avg5(1) conv13(2)+conv3(1) conv1(0)+conv3(1) conv13(0)+conv3(4) skip(1)+conv3(0)",
+        "conv3(0)+avg3(1) conv1(0)+avg3(0) conv17(0)+max3(1) avg3(0)+conv1(2) max3(1)+conv3(0)",
         "loose_end",
     ),
     "ResBlock": _both("null(0)+skip(1) null(0)+conv3(2) null(0)+conv3(3) skip(2)+skip(4)"),

@@ -55,4 +55,4 @@ def test_the_tuner_of_the_file_transforms_its_inputs(config, tmp_path, monkeypat
     assert n_outputs >= arguments["k"] * len(arguments["inputs"]) and phases.count("input") == len(arguments["inputs"])
     for number, given in enumerate(arguments["inputs"]):
         found = tuner.study.searcher.transformed(number)
-        assert found.input == given and found.value > found.input_value
+        assert found.before == given and found.score_after > found.score_before

@@ -55,6 +55,24 @@ def test_the_published_costs(name: str):
 
 @pytest.mark.slow
 @pytest.mark.timeout(60)
+def test_naonet_has_as_many_parameters_as_published():
+    with torch.device("meta"), model_context(CELLS["NAONet"].sample):
+        network = cell_space("NAONet", width=42, num_cells=14, dataset="imagenet")
+    assert count(network, (3, 224, 224)).params == 11_352_319  # 11.35 M, for ImageNet
+
+
+@pytest.mark.timeout(60)
+def test_transformed_naonets_are_networks_that_never_cost_more():
+    edges, costs = space_of("NAONet")
+    moves = Transitions(edges.view, classes_of_modules(edges), costs, "cost")
+    before = edges.view.encode([CELLS["NAONet"].sample])
+    after = moves.random_children(before, 8, np.random.default_rng(0))
+    assert (costs.total(after) <= costs.total(before)).all()
+    assert costs.agrees(after).all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(60)
 def test_darts_is_the_one_of_nni():
     with torch.device("meta"):
         theirs = DARTS.load_searched_model("darts-v2")
