@@ -27,15 +27,15 @@ __all__ = ["HandcraftedNet", "cell_space", "configuration"]
 N_CLASSES: dict[Dataset, int] = {"cifar": 10, "imagenet": 1000}
 
 # NAT's operations for cells of which all nodes are the output, and for those of loose ends; conv_5x5 NNI lacks
-FULLY_CONCAT = (
+FULLY_CONCAT: tuple[str, ...] = (
     "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
     "conv_3x3", "none",
 )  # fmt: skip
-LOOSE_END = (
+LOOSE_END: tuple[str, ...] = (
     "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "conv_1x1", "conv_3x3", "none",
 )  # fmt: skip
 # NAO's, without pools of 2x2
-NAO = (
+NAO: tuple[str, ...] = (
     "skip_connect", "conv_1x1", "conv_3x3", "conv_3x1_1x3", "conv_7x1_1x7", "max_pool_3x3", "max_pool_5x5",
     "avg_pool_3x3", "avg_pool_5x5", "none",
 )  # fmt: skip

@@ -12,6 +12,9 @@ Targets, written before the first run:
 - scores a second: at least 3 times NNI's documented way, at least 1.5 times its leanest (:mod:`.supernet_speed`)
 - memory: no more than NNI's documented way on the digits, its leanest on DARTS's space
 
+Added after the first run, without a target: ``TG``, how much a path resembles the teacher of
+:mod:`trial_code.digits_teacher` (:mod:`nni_strategies.rsa.supernet_scores`), of the same cells and supernets.
+
 ``python -m experiments.benchmarks.supernet_rank rank`` and ``… speed`` append to ``supernet_rank.csv`` and
 ``supernet_speed.csv`` what is not there yet; ``… table`` writes ``supernet_rank.md``.
 """
@@ -22,7 +25,9 @@ import argparse
 import itertools
 import json
 import statistics
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
@@ -34,6 +39,8 @@ from scipy import stats
 
 from experiments.benchmarks import common
 from experiments.benchmarks.supernet_speed import CASES, in_own_process
+from nni_strategies.rsa.supernet_scores import SupernetTeacherScorer
+from nni_strategies.rsa.teacher import load_teacher
 from nni_strategies.space.search_space import Configuration
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.scorer import Scorer
@@ -41,11 +48,12 @@ from nni_strategies.supernet.training import ImageBatches, Recipe, train
 from search_spaces.digits_cell import EDGES, LABELS, DigitsNet
 from search_spaces.digits_cell_nas import DigitsCellSpace
 from trial_code import digits_training
+from trial_code.digits_teacher import teacher_file
 from trial_code.noisy_digits import Part, noisy_digits
 
 N_CELLS, SEEDS, EPOCHS_ALONE, EPOCHS, ROUNDS = 30, (0, 1, 2), 12, 100, 3
 TAU, RHO, TIMES_DOCUMENTED, TIMES_LEANEST = 0.5, 0.65, 3.0, 1.5
-SCORES = ("batch", "recalibrated", "stored")
+SCORES = ("batch", "recalibrated", "stored", "TG")
 RANK, SPEED = common.RESULTS / "supernet_rank.csv", common.RESULTS / "supernet_speed.csv"
 
 
@@ -91,7 +99,10 @@ def supernet_scores(seed: int, compared: Sequence[Configuration], epochs: int) -
         "batch": Scorer(supernet, batches).scores(compared).tolist(),
         "recalibrated": Scorer(supernet, batches, "recalibrated", images.split(100)).scores(compared).tolist(),
     }
-    return {**scores, "stored": [digits_training.accuracy(supernet.set(cell), judged) for cell in compared]}
+    scores["stored"] = [digits_training.accuracy(supernet.set(cell), judged) for cell in compared]
+    with tempfile.TemporaryDirectory() as folder:
+        scorer = SupernetTeacherScorer(supernet, load_teacher(teacher_file(Path(folder))))
+        return {**scores, "TG": scorer.scores(compared).tolist()}
 
 
 def run_rank(n: int, seeds: Sequence[int], epochs: int) -> None:
@@ -103,10 +114,11 @@ def run_rank(n: int, seeds: Sequence[int], epochs: int) -> None:
             value = accuracy_alone(compared[number], seed)
             append("alone", number, seed, value, compared[number])
     for seed in seeds:
-        if ("batch", "0", str(seed)) not in known:
+        if any((what, "0", str(seed)) not in known for what in SCORES):
             for what, scores in supernet_scores(seed, compared, epochs).items():
                 for number, value in enumerate(scores):
-                    append(what, number, seed, value, compared[number])
+                    if (what, str(number), str(seed)) not in known:
+                        append(what, number, seed, value, compared[number])
 
 
 def append(what: str, number: int, seed: int, value: float, configuration: Configuration) -> None:

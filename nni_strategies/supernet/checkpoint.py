@@ -29,7 +29,7 @@ _WEIGHTS, _MOMENTUM = "weights/", "momentum/"
 
 
 def save(
-    path: Path,
+    path: Path | str,
     supernet: Supernet,
     description: Mapping[str, Any] | None = None,
     epochs: int = 0,
@@ -50,7 +50,7 @@ def save(
     optimizer
         Of a training that is to go on.
     """
-    state = supernet.network.state_dict()
+    path, state = Path(path), supernet.network.state_dict()
     tensors = {_WEIGHTS + name: tensor for name, tensor in state.items()}
     if optimizer is not None:
         for name, weight in supernet.network.named_parameters():
@@ -93,7 +93,7 @@ def refuse_unwritable(path: Path, field: str = "checkpoint") -> None:
         raise InvalidArgument(field, str(path), f"a file that can be written ({error})") from None
 
 
-def load(path: Path, supernet: Supernet) -> dict[str, Any]:
+def load(path: Path | str, supernet: Supernet) -> dict[str, Any]:
     """Give a supernet the weights of a file, all or none; return what the file says (see :func:`read_header`).
 
     Raises
@@ -103,6 +103,7 @@ def load(path: Path, supernet: Supernet) -> dict[str, Any]:
     DataMissing
         There is none.
     """
+    path = Path(path)
     header = read_header(path)
     _refuse_other_space(path, header, supernet)
     tensors = _tensors(path, _WEIGHTS)
@@ -137,7 +138,7 @@ def resume(path: Path, supernet: Supernet, optimizer: torch.optim.Optimizer, des
     return int(header["epochs"])
 
 
-def read_header(path: Path) -> dict[str, Any]:
+def read_header(path: Path | str) -> dict[str, Any]:
     """Return what a file says of its supernet: ``space``, ``search_space``, ``epochs``, ``description``.
 
     Raises
@@ -147,6 +148,7 @@ def read_header(path: Path) -> dict[str, Any]:
     DataMissing
         There is none.
     """
+    path = Path(path)
     if not path.is_file():
         raise DataMissing(f"there is no supernet at {path}")
     try:

@@ -161,7 +161,7 @@ def train(
     recipe: Recipe | None = None,
     *,
     paths: Paths = uniform_paths,
-    checkpoint: Path | None = None,
+    checkpoint: Path | str | None = None,
     about: dict[str, Any] | None = None,
     after_epoch: Callable[[int, float], None] | None = None,
 ) -> None:
@@ -198,6 +198,7 @@ def train(
         supernet.network.parameters(), recipe.learning_rate, recipe.momentum, weight_decay=recipe.weight_decay
     )
     done = 0
+    checkpoint = None if checkpoint is None else Path(checkpoint)
     if checkpoint is not None:
         files.refuse_unwritable(checkpoint)
         if checkpoint.exists():

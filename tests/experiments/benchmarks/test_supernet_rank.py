@@ -35,7 +35,7 @@ def rank_rows(scores: dict[str, list[float]]) -> list[dict[str, str]]:
 
 def test_a_table_follows_from_rows():
     targets: list[str] = []
-    rows = rank_rows({"batch": [0, 1, 2, 3], "recalibrated": [0, 1, 3, 2], "stored": [3, 2, 1, 0]})
+    rows = rank_rows({"batch": [0, 1, 2, 3], "recalibrated": [0, 1, 3, 2], "stored": [3, 2, 1, 0], "TG": [1, 0, 2, 3]})
     lines = supernet_rank.rank_lines(rows, targets)
     assert "| batch | 1.00 | 1.00 | 1.00 | 1.00 | 1.500 |" in lines
     assert any(line.startswith("| recalibrated | 0.67 |") for line in lines)
