@@ -20,7 +20,6 @@ _BATCHES = "module:name of a function without arguments: batches (images, labels
 _WIDEN = "Add an operation to a cell space of NNI's hub, such as none."
 _POLICY = "File of a policy that has learned on this space."
 _COSTS = "For a search space: JSON file, operation -> [MAdds, parameters]."
-_WRAPPERS = ("configuration", "sample", "parameter", "parameters")  # what files have the architecture under
 _CLASSES = "JSON text: operation, or label:operation, -> O, S or N."
 
 
@@ -45,7 +44,7 @@ def transform(
     cost_rule: Annotated[str, typer.Option(help="strict or paper.")] = "strict",
     queries: Annotated[int, typer.Option(help="Scores that are learned from; 0 with --policy.")] = 100,
     k: Annotated[int, typer.Option(help="Outputs that are scored in the end.")] = 10,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
     input_shape: Annotated[str, typer.Option(help="Of one input of the network.")] = "3,32,32",
     costs: Annotated[Path | None, typer.Option(help=_COSTS)] = None,
     op_classes: Annotated[str, typer.Option(help=_CLASSES)] = "{}",
@@ -53,15 +52,14 @@ def transform(
     force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
 ) -> None:
     """Transform an architecture into one that costs no more and, as far as the scorer can tell, is no worse."""
-    from nni_strategies.errors import InvalidArgument
+    from nni_strategies.errors import InvalidArgument, NNIStrategiesError
     from nni_strategies.nat import policy_file
     from nni_strategies.nat.transform import transform as transformed
     from nni_strategies.report.best import write_atomically
+    from nni_strategies.supernet.checkpoint import refuse_unwritable
 
     sys.path.insert(0, str(Path.cwd()))  # for names of the user's own, as with `python -m`
-    for option, path in {"--out": out, "--result": result, "--save-policy": save_policy}.items():
-        if path is not None and path.exists() and not force:
-            raise InvalidArgument(option, str(path), "a file that is not there yet, or --force")
+    outputs = _outputs({"--out": out, "--result": result, "--save-policy": save_policy}, force)
     if (scorer is None) == (supernet is None):
         raise InvalidArgument("--scorer", scorer, "given, or --supernet, but not both")
     sample = _architecture(arch)
@@ -73,20 +71,40 @@ def transform(
     rules |= {"op_classes": _object("--op-classes", op_classes), "input_shape": _shape(input_shape)}
     rules["costs"] = None if costs is None else _object("--costs", _text("--costs", costs))
     made = _space(make, arguments, widen)
+    for option, path in outputs.items():
+        refuse_unwritable(path, option)
     found = transformed(sample, made, score, policy=policy, queries=queries, k=k, seed=seed, **rules)
-    write_atomically(out, json.dumps(found.after, indent=1) + "\n")
-    if result is not None:
-        write_atomically(result, found.to_json() + "\n")
-    if save_policy is not None and found.learned is not None:
-        policy_file.save(save_policy, found.learned)
+    try:
+        write_atomically(out, json.dumps(found.after, indent=1) + "\n")
+        if result is not None:
+            write_atomically(result, found.to_json() + "\n")
+        if save_policy is not None and found.learned is not None:
+            policy_file.save(save_policy, found.learned)
+    except OSError as error:
+        raise NNIStrategiesError(f"not all could be written: {error}") from error
     _show(found)
     typer.echo(out.resolve())
 
 
+def _outputs(paths: dict[str, Path | None], force: bool) -> dict[str, Path]:
+    """Return where something goes, by option, if nothing is lost by it."""
+    from nni_strategies.errors import InvalidArgument
+
+    given = {option: path for option, path in paths.items() if path is not None}
+    for option, path in given.items():
+        if path.exists() and not force:
+            raise InvalidArgument(option, str(path), "a file that is not there yet, or --force")
+    resolved = [path.resolve() for path in given.values()]
+    for place, (option, path) in enumerate(given.items()):
+        if resolved[place] in resolved[:place]:
+            raise InvalidArgument(option, str(path), "a file of its own; another option has this one")
+    return given
+
+
 def _architecture(path: Path) -> dict[str, Any]:
-    whole = _object("--arch", _text("--arch", path))
-    inner = next((whole[key] for key in _WRAPPERS if isinstance(whole.get(key), dict)), whole)
-    return dict(inner)
+    from nni_strategies.nat.given_inputs import unwrapped
+
+    return dict(unwrapped(_object("--arch", _text("--arch", path)), "--arch"))
 
 
 def _text(option: str, path: Path) -> str:
@@ -141,8 +159,8 @@ def _space(make: Any, arguments: dict[str, Any], widen: str | None) -> Any:
 
     try:
         made = make(**arguments)
-    except (TypeError, ValueError) as error:
-        raise InvalidArgument("--space-kwargs", arguments, f"what the space is built with ({error})") from None
+    except Exception as error:  # the user's code
+        raise InvalidArgument("--space-kwargs", arguments, f"what the space is built with ({error!r})") from error
     if widen is None:
         return made
     from nni_strategies.nat.model_space.widen import widened
@@ -151,16 +169,26 @@ def _space(make: Any, arguments: dict[str, Any], widen: str | None) -> Any:
 
 
 def _supernet_scorer(path: Path, space: Any, batches: str | None, device: str) -> Any:
-    from nni_strategies.errors import InvalidArgument
+    from nni_strategies.errors import InvalidArgument, NNIStrategiesError
     from nni_strategies.supernet import checkpoint
     from nni_strategies.supernet.network import Supernet
     from nni_strategies.supernet.scorer import Scorer
 
     if batches is None:
         raise InvalidArgument("--batches", None, "given with --supernet: what it is judged by")
-    supernet = Supernet(space).to(device)
+    make = _named("--batches", batches)
+    supernet = Supernet(space)
     checkpoint.load(path, supernet)
-    return Scorer(supernet, _named("--batches", batches)())
+    try:
+        supernet.to(device)
+    except (RuntimeError, AssertionError) as error:  # PyTorch's, for no such device and one that is not there
+        raise InvalidArgument("--device", device, f"a device of this machine ({error})") from None
+    try:
+        return Scorer(supernet, make())
+    except NNIStrategiesError:
+        raise
+    except Exception as error:  # the user's code
+        raise InvalidArgument("--batches", batches, f"a function of batches (images, labels) ({error!r})") from error
 
 
 def _show(found: TransformResult) -> None:
@@ -189,3 +217,5 @@ def _show(found: TransformResult) -> None:
         console.print(changed)
     told = f"{len(found.changed)} edges changed" if found.changed else "Nothing better found: the output is the input"
     console.print(f"{told}; {found.evaluations} architectures scored.")
+    if found.unspent:
+        console.print(f"{found.unspent} queries were not spent: the learner found nothing new to propose.")

@@ -9,7 +9,9 @@ from typing import Any
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.given_inputs import read_inputs
+from nni_strategies.nat.label_transitions import check_costs
 from nni_strategies.nat.learner_config import LearnerConfig
+from nni_strategies.nat.operation_classes import check_op_classes
 from nni_strategies.nat.rules import RULES, Rule
 from nni_strategies.nat.transitions import COST_RULES, CostRule
 
@@ -83,9 +85,9 @@ class NATConfig(LearnerConfig):
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InvalidArgument(name, value, "a whole number from 1")
         if self.costs is not None:
-            _check_costs(self.costs)
-        if self.op_classes is not None and not isinstance(self.op_classes, Mapping):
-            raise InvalidArgument("op_classes", self.op_classes, "a dictionary: operation -> O, S or N")
+            check_costs(self.costs)
+        if self.op_classes is not None:
+            check_op_classes(self.op_classes)
         if self.budget is not None:
             object.__setattr__(self, "queries", self._queries_of(self.budget))
         elif self.inputs is not None:
@@ -108,12 +110,3 @@ class NATConfig(LearnerConfig):
         plain["costs"] = None if self.costs is None else {name: list(cost) for name, cost in self.costs.items()}
         plain["op_classes"] = None if self.op_classes is None else dict(self.op_classes)
         return {**plain, "inputs": str(self.inputs) if isinstance(self.inputs, Path) else self.inputs}
-
-
-def _check_costs(costs: Any) -> None:
-    if not isinstance(costs, Mapping):
-        raise InvalidArgument("costs", costs, "a dictionary: operation -> [MAdds, parameters]")
-    for name, cost in costs.items():
-        pair = isinstance(cost, (list, tuple)) and len(cost) == 2
-        if not pair or any(isinstance(part, bool) or not isinstance(part, int) or part < 0 for part in cost):
-            raise InvalidArgument(f"costs[{name}]", cost, "[MAdds, parameters], two whole numbers from 0")

@@ -74,12 +74,9 @@ class CostTable:
 
     def chosen(self, architectures: Architectures) -> Integers:
         """Return what the operations of each architecture cost together, ``[n, 2]``."""
-        edges = np.arange(self.view.n_edges)
-        used = (architectures.operations != ABSENT)[..., None]
-        operations = np.maximum(architectures.operations, 0)
         costs = np.empty((len(architectures), N_COSTS), dtype=np.int64)
         for table, rows in self.tables(architectures):
-            costs[rows] = (table[edges, architectures.sources[rows], operations[rows]] * used[rows]).sum(axis=1)
+            costs[rows] = summed(table, architectures.operations[rows], architectures.sources[rows])
         return costs
 
     def bases(self, architectures: Architectures) -> Integers:
@@ -90,6 +87,27 @@ class CostTable:
         """Return :meth:`bases` of one configuration, ``[2]``."""
         return np.asarray(self.bases(self.view.encode([configuration]))[0])
 
+    def refuse_uneven(self, architectures: Architectures | None = None) -> None:
+        """Refuse architectures whose costs are not the sum of what their operations cost, where that can be measured.
+
+        Parameters
+        ----------
+        architectures
+            None for some that are drawn.
+
+        Raises
+        ------
+        InvalidArgument
+            It names the first, with both costs.
+        """
+
     def total(self, architectures: Architectures) -> Integers:
         """Return what each architecture costs, ``[n, 2]``."""
         return self.chosen(architectures) + self.bases(architectures)
+
+
+def summed(table: Integers, operations: Integers, sources: Integers) -> Integers:
+    """Return what operations that leave sources, both ``[n, n_edges]``, cost together, ``[n, 2]``."""
+    costs = table[np.arange(len(table)), sources, np.maximum(operations, 0)]
+    total: Integers = (costs * (operations != ABSENT)[..., None]).sum(axis=1)
+    return total

@@ -10,6 +10,7 @@ something too; normalisation costs nothing there.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -47,6 +48,11 @@ def count(model: nn.Module, input_shape: Sequence[int]) -> Cost:
 
 def count_call(model: nn.Module, *inputs: Any) -> Cost:
     """Count one call of a module with inputs on the meta device, of batch 1."""
+    return counted_call(model, *inputs)[0]
+
+
+def counted_call(model: nn.Module, *inputs: Any) -> tuple[Cost, Any]:
+    """Return what one call costs, and what it gives."""
     madds = 0
     used: dict[int, torch.Tensor] = {}
 
@@ -61,16 +67,21 @@ def count_call(model: nn.Module, *inputs: Any) -> Cost:
             madds += out.numel() * module.in_features
 
     with hooked(model.modules(), counted):
-        call_on_meta(model, *inputs)
-    return Cost(madds, sum(parameter.numel() for parameter in used.values()))
+        given = call_on_meta(model, *inputs)
+    return Cost(madds, sum(parameter.numel() for parameter in used.values())), given
 
 
 def call_on_meta(model: nn.Module, *inputs: Any) -> Any:
     """Return what a module in evaluation gives for inputs on the meta device, as if it were there too."""
-    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
-    there = {name: tensor.to("meta") for name, tensor in tensors.items() if not tensor.is_meta}
+    made: dict[int, torch.Tensor] = {}  # a tensor that two modules share is one there, too
+    there = {}
+    # each module once: of one that is used twice PyTorch would put back the wrong tensors, had it both names
+    for prefix, module in model.named_modules():
+        for name, tensor in itertools.chain(module._parameters.items(), module._buffers.items()):
+            if tensor is not None and not tensor.is_meta:
+                there[f"{prefix}.{name}" if prefix else name] = made.setdefault(id(tensor), tensor.to("meta"))
     with evaluating(model.modules()), torch.no_grad():
-        return functional_call(model, there, inputs) if there else model(*inputs)
+        return functional_call(model, there, inputs, tie_weights=False) if there else model(*inputs)
 
 
 def operation_cost(family: str, kernel: int, channels: int, height: int, width: int) -> Cost:

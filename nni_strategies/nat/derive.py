@@ -15,16 +15,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nni_strategies.nat.edges import Architectures, Integers
+from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import joined
 from nni_strategies.nat.learner import Learner
-from nni_strategies.nat.sampling import sampled_outputs, torch_generator
+from nni_strategies.nat.shortlist import shortlists
 
 Array = npt.NDArray[np.float64]
 
 CAUTION = 0.5
 
-_DERIVE = 2  # what a generator is for, beside those of the learner
 _WEIGHED = 20  # samples of an input whose standard deviation is asked
 
 
@@ -69,10 +68,8 @@ class Derivation:
     def __init__(self, learner: Learner, inputs: Architectures, k: int) -> None:
         learner.finish()
         self._learner, self._inputs, self._k = learner, inputs, k
-        n_each = learner.config.derive_samples
-        generator = torch_generator(np.random.default_rng([learner.seed, _DERIVE]))
-        sampled = sampled_outputs(learner.policy, learner.transitions, inputs, n_each, generator)
-        self._best, self._owner = _highest(sampled, learner.critic.mean(sampled), n_each, k or _WEIGHED)
+        lists = [outputs[: k or _WEIGHED] for outputs in shortlists(learner, inputs)]
+        self._best, self._owner = joined(lists), np.repeat(np.arange(len(lists)), [len(each) for each in lists])
         offers = joined([inputs, self._best])
         self.wanted = offers[learner.evaluated.unknown(offers)] if k else inputs[[]]
 
@@ -104,16 +101,3 @@ class Derivation:
             best = int(mine[cautious[mine].argmax()])
             if cautious[best] > known[i]:
                 yield i, offers[[best]]
-
-
-def _highest(sampled: Architectures, means: Array, n_each: int, k: int) -> tuple[Architectures, Integers]:
-    """Return the `k` distinct samples of highest mean of each input, and the inputs they are of."""
-    keys, chosen = sampled.keys(), []
-    for start in range(0, len(sampled), n_each):
-        first: dict[bytes, int] = {}
-        for place in range(start, start + n_each):
-            first.setdefault(keys[place], place)
-        places = np.array(list(first.values()), dtype=np.int64)
-        chosen.append(places[np.argsort(-means[places], kind="stable")[:k]])
-    best = np.concatenate(chosen)
-    return sampled[best], best // n_each

@@ -48,7 +48,8 @@ class Edge:
     source
         The node it leaves; None where a configuration says.
     source_label
-        The label that says so, whose value is a node or a list of one.
+        The label that says so, whose value is a node or a list of one. Without one the edge is of a chain, and leaves
+        the node that the last edge in use before it enters: where a layer is missing, the next takes its place.
     """
 
     label: str
@@ -175,6 +176,7 @@ class EdgeView:
         operations = np.full((len(rows), self.n_edges), ABSENT, dtype=np.int64)
         sources = np.zeros((len(rows), self.n_edges), dtype=np.int64)
         number = {name: i for i, name in enumerate(self.operations)}
+        ends: dict[tuple[str, int], int] = {}  # of each chain of each row, as far as it is known
         for e, edge in enumerate(self.edges):
             for row, configuration in enumerate(rows):
                 if edge.label not in configuration:
@@ -184,7 +186,8 @@ class EdgeView:
                     allowed = f"one of {list(edge.names)}"
                     raise InvalidConfiguration(edge.label, configuration[edge.label], allowed, edge.names)
                 operations[row, e] = number[name]
-                sources[row, e] = _source(edge, configuration)
+                sources[row, e] = _source(edge, configuration, ends.get((edge.cell, row), 0))
+                ends[edge.cell, row] = edge.node
         return Architectures(operations, sources, rows)
 
     def decode(self, architectures: Architectures) -> list[Configuration]:
@@ -200,8 +203,8 @@ class EdgeView:
         return decoded
 
 
-def _source(edge: Edge, configuration: Mapping[str, Any]) -> int:
+def _source(edge: Edge, configuration: Mapping[str, Any], end: int) -> int:
     if edge.source_label is None:
-        return edge.source or 0
+        return end if edge.source is None else edge.source
     value = configuration[edge.source_label]
     return int(value[0] if isinstance(value, (list, tuple)) else value)

@@ -14,6 +14,7 @@ from nni_strategies.nat.transitions import Transitions
 Array = npt.NDArray[np.float64]
 Identity = tuple[bytes, str]
 
+_LARGEST = 1e100  # of values, which the critic squares
 _PAIRS = 2_000_000  # of input and output, looked at together
 
 
@@ -127,6 +128,11 @@ class Evaluated:
         rest = contexts(self._transitions.view, architectures)
         unchanged = [(row.tobytes(), context) for row, context in zip(architectures.sources, rest, strict=True)]
         return np.array([self._numbers.setdefault(one, len(self._numbers)) for one in unchanged], dtype=np.int64)
+
+
+def bounded(value: float) -> float:
+    """Return a value that a learner can reckon with: that of 1e100 and more is 1e100."""
+    return max(-_LARGEST, min(_LARGEST, value))
 
 
 def joined(parts: Sequence[Architectures]) -> Architectures:

@@ -1,7 +1,8 @@
 """Architectures to transform, as users have them: written down, in a file, or as NNI exports them.
 
 A file is JSON: one architecture, a list of them, or what ``nnictl experiment export`` writes, whose entries hold the
-architecture under ``parameter``. A trial of ``nni.nas`` holds it under ``sample``.
+architecture under ``parameter``. A trial of ``nni.nas`` holds it under ``sample``, a report's ``best.json`` under
+``configuration``.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from nni_strategies.nat.edges import Architectures, EdgeView
 from nni_strategies.nat.moves_of_space import SpaceMoves
 from nni_strategies.topology.cells import EDGE_LABEL, NODE_LABEL
 
-_WRAPPERS = ("parameter", "parameters", "sample")
+_WRAPPERS = ("parameter", "parameters", "sample", "configuration")
 
 
 def read_inputs(given: Any) -> list[Mapping[str, Any]]:
@@ -38,7 +39,7 @@ def read_inputs(given: Any) -> list[Mapping[str, Any]]:
     listed = [given] if isinstance(given, Mapping) else given
     if not isinstance(listed, (list, tuple)) or not listed:
         raise InvalidArgument("inputs", given, "an architecture as a dictionary label -> value, or a list of them")
-    return [_unwrapped(one, f"inputs[{i}]") for i, one in enumerate(listed)]
+    return [unwrapped(one, f"inputs[{i}]") for i, one in enumerate(listed)]
 
 
 def checked_inputs(given: Any, moves: SpaceMoves) -> Architectures:
@@ -81,7 +82,14 @@ def _read_file(path: Path) -> Any:
         raise InvalidArgument("inputs", str(path), f"a file of JSON: {error}") from error
 
 
-def _unwrapped(one: Any, field: str) -> Mapping[str, Any]:
+def unwrapped(one: Any, field: str) -> Mapping[str, Any]:
+    """Return the architecture that something read from a file holds.
+
+    Raises
+    ------
+    InvalidArgument
+        It holds none.
+    """
     while isinstance(one, Mapping):
         inner = next((one[key] for key in _WRAPPERS if isinstance(one.get(key), Mapping)), None)
         if inner is None:

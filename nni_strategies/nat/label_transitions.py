@@ -8,6 +8,7 @@ guarantee that costs never rise therefore needs costs.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,8 @@ def made_transitions(
     Raises
     ------
     InvalidArgument
-        A space with constraints, which a transformation may break, or in which no operation may become another.
+        A space with constraints, which a transformation may break, in which no operation may become another, or whose
+        costs do not add up.
     """
     if view.space.constraints:
         described = [constraint.describe() for constraint in view.space.constraints]
@@ -39,6 +41,7 @@ def made_transitions(
     if not (moves & ~np.eye(moves.shape[-1], dtype=bool)).any():
         allowed = f"operations that may become others by the rule {rule}; op_classes says what they are"
         raise InvalidArgument("space", list(view.operations), allowed)
+    costs.refuse_uneven()
     return transitions
 
 
@@ -50,8 +53,9 @@ def given_costs(
     Raises
     ------
     InvalidArgument
-        ``cost_rule="strict"`` without the costs of an operation, or costs of one that there is not.
+        ``cost_rule="strict"`` without the costs of an operation, or costs of one that there is not, or that are none.
     """
+    check_costs(costs or {})
     counted = (classes.roles == OPERATION) & ~np.isin(classes.families, _POOLING)
     needed = [name for v, name in enumerate(view.operations) if counted[:, v].any()]
     if cost_rule == "strict":
@@ -63,3 +67,19 @@ def given_costs(
             )
             raise InvalidArgument("costs", costs, allowed)
     return CostTable.by_operation(view, {name: (int(cost[0]), int(cost[1])) for name, cost in (costs or {}).items()})
+
+
+def check_costs(costs: Any) -> None:
+    """Refuse what is no mapping of operations to costs.
+
+    Raises
+    ------
+    InvalidArgument
+        It names the first that is not ``[MAdds, parameters]``.
+    """
+    if not isinstance(costs, Mapping):
+        raise InvalidArgument("costs", costs, "a dictionary: operation -> [MAdds, parameters]")
+    for name, cost in costs.items():
+        pair = isinstance(cost, (list, tuple)) and len(cost) == 2
+        if not pair or any(isinstance(part, bool) or not isinstance(part, int) or part < 0 for part in cost):
+            raise InvalidArgument(f"costs[{name}]", cost, "[MAdds, parameters], two whole numbers from 0")

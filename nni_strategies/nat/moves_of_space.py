@@ -52,6 +52,8 @@ class SpaceMoves:
         InvalidArgument
             It is not of the space; with NNI's own words, where there are any, and the nearest label or value.
         """
+        if not isinstance(sample, Mapping):
+            raise InvalidArgument("architecture", sample, "a dictionary label -> value")
         labels = [p.label for p in self.space.parameters if p.condition is None]
         missing = [label for label in labels if label not in sample]
         for label in sample:
@@ -113,9 +115,11 @@ def moves_of_space(
     Raises
     ------
     InvalidArgument
-        A space without edges to transform or with constraints, an unknown rule or class, or under ``strict`` a search
-        space with an operation whose costs are not given.
+        No space, one without edges to transform, with constraints or with costs that do not add up, an unknown rule or
+        class, or under ``strict`` a search space with an operation whose costs are not given.
     """
+    if not isinstance(space, SearchSpace) and not callable(getattr(space, "simplify", None)):
+        raise InvalidArgument("space", space, "a model space of nni.nas, or a SearchSpace")
     if not isinstance(space, SearchSpace):
         return _of_model_space(space, rule, cost_rule, op_classes, input_shape)
     view = edge_view(space)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -137,12 +137,11 @@ def user_roles(view: EdgeView, op_classes: Mapping[str, str]) -> dict[tuple[int,
     InvalidArgument
         See :func:`classes_by_name`.
     """
+    check_op_classes(op_classes)
     by_label = {f"{edge.label}:{name}": (e, name) for e, edge in enumerate(view.edges) for name in edge.names}
     general: dict[tuple[int, str], int] = {}
     special: dict[tuple[int, str], int] = {}
     for key, role in op_classes.items():
-        if role not in ROLES:
-            raise InvalidArgument(f"op_classes[{key}]", role, "O (operation), S (skip) or N (null)", ROLES)
         if key in view.operations:
             general.update({(e, key): ROLES[role] for e, edge in enumerate(view.edges) if key in edge.names})
         elif key in by_label:
@@ -151,6 +150,21 @@ def user_roles(view: EdgeView, op_classes: Mapping[str, str]) -> dict[tuple[int,
             allowed = f"one of the operations {list(view.operations)}, or label:operation"
             raise InvalidArgument("op_classes", key, allowed, [*view.operations, *by_label])
     return {**general, **special}
+
+
+def check_op_classes(op_classes: Any) -> None:
+    """Refuse what is no mapping of operations to classes.
+
+    Raises
+    ------
+    InvalidArgument
+        It names the first that is none of ``O``, ``S`` and ``N``.
+    """
+    if not isinstance(op_classes, Mapping):
+        raise InvalidArgument("op_classes", op_classes, "a dictionary: operation -> O, S or N")
+    for key, role in op_classes.items():
+        if not isinstance(role, str) or role not in ROLES:
+            raise InvalidArgument(f"op_classes[{key}]", role, "O (operation), S (skip) or N (null)", ROLES)
 
 
 def with_role(found: OperationClass, role: int | None) -> OperationClass:

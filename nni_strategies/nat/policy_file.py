@@ -22,6 +22,7 @@ from nni_strategies.nat.policy.make import make_policy
 
 _HEADER = "policy"
 _VERSION = 1
+_FIELDS = {"version", "space", "operations", "name", "hidden"}
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,11 @@ def save(path: Path, learned: Learned) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     weights = {key: tensor.detach().cpu().contiguous() for key, tensor in learned.policy.state_dict().items()}
-    save_file(weights, part, {_HEADER: json.dumps(header)})
-    os.replace(part, path)
+    try:
+        save_file(weights, part, {_HEADER: json.dumps(header)})
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def load(path: Path, view: EdgeView) -> Learned:
@@ -76,6 +80,8 @@ def load(path: Path, view: EdgeView) -> Learned:
     policy = make_policy(header["name"], view, hidden=header["hidden"])
     with safe_open(path, "pt") as file:
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
+        raise InvalidArgument("policy", str(path), "finite weights; the learning of these diverged")
     try:
         policy.load_state_dict(weights)
     except RuntimeError as error:
@@ -98,6 +104,6 @@ def read_header(path: Path) -> dict[str, Any]:
             header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
     except (SafetensorError, OSError, ValueError) as error:
         raise InvalidArgument("policy", str(path), f"a whole file of a policy ({error})") from None
-    if not isinstance(header, dict) or header.get("version") != _VERSION:
+    if not isinstance(header, dict) or header.get("version") != _VERSION or set(header) != _FIELDS:
         raise InvalidArgument("policy", str(path), "a file of a policy that this version of nni_strategies wrote")
     return header

@@ -27,7 +27,7 @@ import numpy as np
 from nni_strategies.errors import InvalidArgument, SpaceExhausted
 from nni_strategies.nat.config import NATConfig
 from nni_strategies.nat.edges import Architectures
-from nni_strategies.nat.evaluated import Identity, contexts, identities
+from nni_strategies.nat.evaluated import Identity, bounded, contexts, identities
 from nni_strategies.nat.given_inputs import checked_inputs, read_inputs
 from nni_strategies.nat.learner import Learner
 from nni_strategies.nat.leftovers import Leftovers, distinct
@@ -40,7 +40,6 @@ from nni_strategies.search.searcher import Prior, Searcher, SearcherConfig, Tria
 from nni_strategies.space.search_space import Configuration, SearchSpace
 
 _INPUTS = 4  # what a generator is for
-_LARGEST = 1e100  # of values, which the critic squares
 
 
 @dataclass(frozen=True)
@@ -214,7 +213,7 @@ class NATSearcher(Searcher):
     def finished(self, trial: Trial) -> None:
         """Learn what a trial reached."""
         assert trial.value is not None
-        child, value = self._known(trial), max(-_LARGEST, min(_LARGEST, trial.value))
+        child, value = self._known(trial), bounded(trial.value)
         if trial.id in self._others:
             self.learner.evaluated.add(child, [value])
         else:

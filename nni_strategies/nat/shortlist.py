@@ -9,7 +9,7 @@ from nni_strategies.nat.learner import Learner
 from nni_strategies.nat.paper_queries import PaperQueries
 from nni_strategies.nat.sampling import sampled_outputs, torch_generator
 
-_DERIVE = 2  # what a generator is for
+_DERIVE = 2  # what a generator is for, beside those of the learner
 
 
 def shortlists(learner: Learner | PaperQueries, inputs: Architectures) -> list[Architectures]:

@@ -91,7 +91,7 @@ class NAT(StudyStrategy):
         """
         study, models = self._opened()
         found = cast(NATSearcher, study.searcher).transformed(number)
-        return replace(found, input=models.view.sample(found.input), output=models.view.sample(found.output))
+        return replace(found, before=models.view.sample(found.before), after=models.view.sample(found.after))
 
 
 def _is_shape(shape: Any) -> bool:

@@ -13,98 +13,54 @@ Source: Guo et al.: NAT, NeurIPS 2019, 1910.14488, section 3.4 (the best of ten 
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nni_strategies.errors import InvalidArgument, SpaceExhausted, shorten
+from nni_strategies.errors import InvalidArgument, NNIStrategiesError, SpaceExhausted, shorten
 from nni_strategies.nat import policy_file
-from nni_strategies.nat.counter import Cost
 from nni_strategies.nat.derive import Derivation
 from nni_strategies.nat.edges import Architectures
-from nni_strategies.nat.evaluated import Evaluated, joined
+from nni_strategies.nat.evaluated import Evaluated, bounded, joined
 from nni_strategies.nat.learner import Learner
 from nni_strategies.nat.learner_config import LearnerConfig
-from nni_strategies.nat.moves_of_space import INPUT_SHAPE, SpaceMoves, moves_of_space
+from nni_strategies.nat.moves_of_space import INPUT_SHAPE, moves_of_space
 from nni_strategies.nat.rules import Rule
 from nni_strategies.nat.sampling import sampled_outputs, torch_generator
-from nni_strategies.nat.transformation import best_output
+from nni_strategies.nat.transformation import Change, Transformation, best_output, transformation
 from nni_strategies.nat.transitions import CostRule, Transitions
+from nni_strategies.space.search_space import Configuration
+
+__all__ = ["Change", "TransformResult", "transform"]
 
 QUERIES, K = 100, 10
 _DRAWS = 64  # of the policy for each output that is wanted
 
 
 @dataclass(frozen=True)
-class Change:
-    """An operation that was replaced.
+class TransformResult(Transformation):
+    """What became of an architecture, and what it took.
 
     Parameters
     ----------
-    label
-        Of the choice.
-    cell, source, node
-        Where its edge is: the kind of cell, the node it leaves and the one it enters.
-    before, after
-        The operations.
-    """
-
-    label: str
-    cell: str
-    source: int
-    node: int
-    before: Any
-    after: Any
-
-
-@dataclass(frozen=True)
-class TransformResult:
-    """What became of an architecture.
-
-    Parameters
-    ----------
-    before, after
-        The architectures, as NNI's samples where the space is one of NNI's.
-    cost_before, cost_after
-        MAdds and parameters.
-    score_before, score_after
-        What the scorer said; None where it was not asked.
-    changed
-        The edges whose operations were replaced.
     evaluations
         How many architectures were scored, each once.
     learned
         The policy, where one learned; :func:`~.policy_file.save` keeps it.
+    unspent
+        Queries that were left when the learner found nothing new to propose.
     """
 
-    before: dict[str, Any]
-    after: dict[str, Any]
-    cost_before: Cost
-    cost_after: Cost
-    score_before: float | None
-    score_after: float | None
-    changed: tuple[Change, ...]
     evaluations: int
     learned: policy_file.Learned | None = None
+    unspent: int = 0
 
-    def to_json(self) -> str:
-        """Return all but the policy as JSON; ``after`` is what ``model_context`` takes."""
-        parts = {
-            "before": self.before,
-            "after": self.after,
-            "cost_before": self.cost_before._asdict(),
-            "cost_after": self.cost_after._asdict(),
-            "score_before": self.score_before,
-            "score_after": self.score_after,
-            "changed": [asdict(change) for change in self.changed],
-            "evaluations": self.evaluations,
-        }
-        return json.dumps(parts, indent=1)
+    def _parts(self) -> dict[str, Any]:
+        return {**super()._parts(), "evaluations": self.evaluations, "unspent": self.unspent}
 
 
 def transform(
@@ -158,73 +114,93 @@ def transform(
         A sample that is not of the space or has a dead cell, a file of another space's policy, numbers out of range, or
         a score that is not finite.
     """
-    _check(queries, k, policy)
+    _check(queries, k, seed, policy)
+    judged = _score_of(scorer)
     moves = moves_of_space(space, rule, cost_rule, op_classes=op_classes, input_shape=input_shape, costs=costs)
     transitions = moves.transitions
     before = moves.read(sample)
     parent = transitions.view.encode([moves.configuration(before)])
     transitions.refuse_dead(parent)
+    transitions.costs.refuse_uneven(parent)
     known = None if policy is None else policy_file.load(Path(policy), transitions.view)
-    judge = _Judge(transitions, scorer)
+    judge = _Judge(transitions, judged)
+    learner, after, unspent = None, None, 0
     if transitions.n_moves(parent)[0] <= queries + k:
         judge(_all_outputs(transitions, parent))
-        return _result(moves, judge, before, parent, judge.best(parent, keep_if_worse))
-    if known is not None and queries == 0:
+    elif known is not None and queries == 0:
         judge(joined([parent, _proposed(known, transitions, parent, k, seed)]))
-        return _result(moves, judge, before, parent, judge.best(parent, keep_if_worse))
-    learner = Learner(transitions, _settings(config, queries, known), seed, parent)
-    if known is not None:
-        learner.policy.load_state_dict(known.policy.state_dict())
-    _learn(learner, judge)
-    derivation = Derivation(learner, parent, k)
-    judge(derivation.wanted)
-    after = judge.best(parent, keep_if_worse) if k else derivation.result().outputs
-    learned = policy_file.Learned(learner.policy, transitions.view, learner.config.policy, learner.config.hidden)
-    return _result(moves, judge, before, parent, after, learned)
+    else:
+        learner = Learner(transitions, _settings(config, queries, known), seed, parent)
+        if known is not None:
+            learner.policy.load_state_dict(known.policy.state_dict())
+        unspent = _learn(learner, judge)
+        derivation = Derivation(learner, parent, k)
+        judge(derivation.wanted)
+        after = None if k else derivation.result().outputs
+    if after is None:
+        after = best_output(transitions, judge.evaluated, parent, keep=keep_if_worse)
+    transitions.costs.refuse_uneven(after)
+    found = transformation(transitions, judge.evaluated, parent, after)
+    return TransformResult(
+        before,
+        {**before, **{change.label: change.after for change in found.changed}},
+        found.cost_before,
+        found.cost_after,
+        found.score_before,
+        found.score_after,
+        found.changed,
+        len(judge.evaluated),
+        None if learner is None else _learned(learner),
+        unspent,
+    )
 
 
 class _Judge:
     """Asks the scorer, once for each architecture."""
 
-    def __init__(self, transitions: Transitions, scorer: Any) -> None:
-        self._transitions = transitions
-        self._score = scorer if callable(scorer) else scorer.__getitem__
+    def __init__(self, transitions: Transitions, score: Callable[[Configuration], Any]) -> None:
+        self._transitions, self._score = transitions, score
         self.evaluated = Evaluated(transitions)
 
     def __call__(self, architectures: Architectures) -> list[float]:
         """Return the scores of architectures; those that are known are not scored again."""
-        for row in range(len(architectures)):
+        for row in self.evaluated.unknown(architectures).tolist():
             one = architectures[[row]]
-            if self.evaluated.places(one)[0] < 0:
-                (configuration,) = self._transitions.view.decode(one)
-                self.evaluated.add(one, [_finite(self._score(configuration), configuration)])
-        return [float(value) for value in self.evaluated.values[self.evaluated.places(architectures)]]
+            (configuration,) = self._transitions.view.decode(one)
+            self.evaluated.add(one, [self._asked(configuration)])
+        return [float(value) for value in self.evaluated.values_of(architectures)]
 
-    def known(self, architecture: Architectures) -> float | None:
-        """Return the score of an architecture, a batch of one; None where it was not asked for."""
-        place = int(self.evaluated.places(architecture)[0])
-        return None if place < 0 else float(self.evaluated.values[place])
+    def _asked(self, configuration: Configuration) -> float:
+        allowed = f"a finite number for every architecture; this is for {shorten(dict(configuration))}"
+        try:
+            score = self._score(configuration)
+        except NNIStrategiesError:
+            raise
+        except Exception as error:  # the user's code
+            raise InvalidArgument("scorer", repr(error), allowed) from error
+        if isinstance(score, bool) or not isinstance(score, (int, float, np.number)) or not math.isfinite(score):
+            raise InvalidArgument("scorer", score, allowed)
+        return float(score)
 
-    def best(self, parent: Architectures, keep: bool) -> Architectures:
-        """Return the best output that is known; the input is one if it may be kept."""
-        return best_output(self._transitions, self.evaluated, parent, keep=keep)
+
+def _score_of(scorer: Any) -> Callable[[Configuration], Any]:
+    if callable(scorer):
+        found: Callable[[Configuration], Any] = scorer
+        return found
+    if not hasattr(scorer, "__getitem__"):
+        raise InvalidArgument("scorer", scorer, "a function configuration -> number, or a table of them")
+    looked_up: Callable[[Configuration], Any] = scorer.__getitem__
+    return looked_up
 
 
-def _check(queries: int, k: int, policy: Path | str | None) -> None:
-    for name, value in (("queries", queries), ("k", k)):
+def _check(queries: int, k: int, seed: int, policy: Path | str | None) -> None:
+    for name, value in (("queries", queries), ("k", k), ("seed", seed)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise InvalidArgument(name, value, "a whole number from 0")
     if queries == 0 and policy is None:
         raise InvalidArgument("queries", queries, "1 or more: there is no policy that has learned already")
     if queries == 0 and k == 0:
         raise InvalidArgument("k", k, "1 or more, where there are no queries")
-
-
-def _finite(score: Any, configuration: Mapping[str, Any]) -> float:
-    if isinstance(score, bool) or not isinstance(score, (int, float, np.number)) or not math.isfinite(score):
-        told = shorten(dict(configuration))
-        raise InvalidArgument("scorer", score, f"a finite number for every architecture; this is for {told}")
-    return float(score)
 
 
 def _settings(config: LearnerConfig | None, queries: int, known: policy_file.Learned | None) -> LearnerConfig:
@@ -243,45 +219,26 @@ def _proposed(
     """Return `k` different outputs, or fewer, in the order that a policy draws them; the input is none of them."""
     generator = torch_generator(np.random.default_rng(seed))
     drawn = sampled_outputs(known.policy, transitions, parent, _DRAWS * k, generator)
-    first = dict.fromkeys(drawn.keys())
+    first: dict[bytes, int] = {}
+    for place, key in enumerate(drawn.keys()):
+        first.setdefault(key, place)
     first.pop(parent.keys()[0], None)
-    places = [drawn.keys().index(key) for key in list(first)[:k]]
-    return drawn[places]
+    return drawn[list(first.values())[:k]]
 
 
-def _learn(learner: Learner, judge: _Judge) -> None:
+def _learn(learner: Learner, judge: _Judge) -> int:
+    """Spend the queries; return how many are left where nothing new is found."""
+    spent = 0
     while not learner.done:
         try:
             query = learner.ask()
         except SpaceExhausted:
-            break
-        learner.tell(query.child, judge(query.child)[0])
+            return learner.config.queries - spent
+        learner.tell(query.child, bounded(judge(query.child)[0]))
+        spent += 1
+    return 0
 
 
-def _result(
-    moves: SpaceMoves,
-    judge: _Judge,
-    before: dict[str, Any],
-    parent: Architectures,
-    child: Architectures,
-    learned: policy_file.Learned | None = None,
-) -> TransformResult:
-    view, costs = moves.transitions.view, moves.transitions.costs
-    after = moves.sample(view.decode(child)[0])
-    changed = tuple(
-        Change(edge.label, edge.cell, int(parent.sources[0, e]), edge.node, before[edge.label], after[edge.label])
-        for e, edge in enumerate(view.edges)
-        if parent.operations[0, e] != child.operations[0, e]
-    )
-    cost_before, cost_after = (Cost(*costs.total(one)[0].tolist()) for one in (parent, child))
-    return TransformResult(
-        before,
-        {**before, **{change.label: change.after for change in changed}},
-        cost_before,
-        cost_after,
-        judge.known(parent),
-        judge.known(child),
-        changed,
-        len(judge.evaluated),
-        learned,
-    )
+def _learned(learner: Learner) -> policy_file.Learned:
+    config = learner.config
+    return policy_file.Learned(learner.policy, learner.transitions.view, config.policy, config.hidden)

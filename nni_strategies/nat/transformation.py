@@ -1,46 +1,79 @@
-"""What became of an input: the best output that is known, with what it costs and what was changed."""
+"""What became of an input: the best of all that was evaluated and that it can become, itself among them."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from nni_strategies.nat.counter import Cost
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Evaluated
 from nni_strategies.nat.transitions import Transitions
-from nni_strategies.space.search_space import Configuration
+
+
+@dataclass(frozen=True)
+class Change:
+    """An operation that was replaced.
+
+    Parameters
+    ----------
+    label
+        Of the choice.
+    cell, source, node
+        Where its edge is: the kind of cell, the node it leaves and the one it enters.
+    before, after
+        The operations.
+    """
+
+    label: str
+    cell: str
+    source: int
+    node: int
+    before: Any
+    after: Any
 
 
 @dataclass(frozen=True)
 class Transformation:
-    """An input and its output.
+    """An architecture and its output.
 
     Parameters
     ----------
-    input, output
-        Configurations; the same where nothing better is known.
-    input_value, value
-        What they reached, higher is better; None where it is not known. ``value`` is never less.
-    input_cost, cost
-        (MAdds, parameters), of the operations alone where no more is known. No ``cost`` is more, with
-        ``cost_rule="strict"``.
+    before, after
+        The architectures, as NNI's samples where the space is one of NNI's; the same where nothing better is known.
+    cost_before, cost_after
+        MAdds and parameters, of the operations alone where no more is known. With ``cost_rule="strict"`` neither rises.
+    score_before, score_after
+        What they reached, higher is better; None where it is not known. The second is no less, unless that was asked.
     changed
-        Label -> operations before and after.
+        The edges whose operations were replaced.
     """
 
-    input: Configuration
-    output: Configuration
-    input_value: float | None
-    value: float | None
-    input_cost: tuple[int, int]
-    cost: tuple[int, int]
-    changed: dict[str, tuple[Any, Any]]
+    before: dict[str, Any]
+    after: dict[str, Any]
+    cost_before: Cost
+    cost_after: Cost
+    score_before: float | None
+    score_after: float | None
+    changed: tuple[Change, ...]
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields as JSON types."""
-        return asdict(self)
+    def to_json(self) -> str:
+        """Return it as JSON; ``after`` is what ``model_context`` takes."""
+        return json.dumps(self._parts(), indent=1)
+
+    def _parts(self) -> dict[str, Any]:
+        costs = {"cost_before": self.cost_before._asdict(), "cost_after": self.cost_after._asdict()}
+        return {
+            "before": self.before,
+            "after": self.after,
+            **costs,
+            "score_before": self.score_before,
+            "score_after": self.score_after,
+            "changed": [asdict(change) for change in self.changed],
+        }
 
 
 def best_output(
@@ -63,27 +96,33 @@ def best_output(
     return given.replaced(offers[order[:1]].operations) if len(order) else given
 
 
-def transformation(transitions: Transitions, evaluated: Evaluated, given: Architectures) -> Transformation:
-    """Return what became of an input, a batch of one."""
-    output = best_output(transitions, evaluated, given)
-    before, after = transitions.view.decode(given)[0], transitions.view.decode(output)[0]
-    return Transformation(
-        input=before,
-        output=after,
-        input_value=_value(evaluated, given),
-        value=_value(evaluated, output),
-        input_cost=cost_of(transitions, given),
-        cost=cost_of(transitions, output),
-        changed={label: (before[label], after[label]) for label in before if before[label] != after[label]},
+def transformation(
+    transitions: Transitions, evaluated: Evaluated, given: Architectures, output: Architectures | None = None
+) -> Transformation:
+    """Return what became of an input; both are batches of one.
+
+    Parameters
+    ----------
+    output
+        None for the best that is known.
+    """
+    view = transitions.view
+    after = best_output(transitions, evaluated, given) if output is None else output
+    old, new = view.decode(given)[0], view.decode(after)[0]
+    changed = tuple(
+        Change(edge.label, edge.cell, int(given.sources[0, e]), edge.node, old[edge.label], new[edge.label])
+        for e, edge in enumerate(view.edges)
+        if given.operations[0, e] != after.operations[0, e]
     )
+    costs = cost_of(transitions, given), cost_of(transitions, after)
+    return Transformation(old, new, *costs, _score(evaluated, given), _score(evaluated, after), changed)
 
 
-def _value(evaluated: Evaluated, architecture: Architectures) -> float | None:
+def _score(evaluated: Evaluated, architecture: Architectures) -> float | None:
     value = float(evaluated.values_of(architecture)[0])
     return None if np.isnan(value) else value
 
 
-def cost_of(transitions: Transitions, architecture: Architectures) -> tuple[int, int]:
-    """Return (MAdds, parameters) of a batch of one."""
-    madds, params = transitions.costs.total(architecture)[0].tolist()
-    return madds, params
+def cost_of(transitions: Transitions, architecture: Architectures) -> Cost:
+    """Return what a batch of one costs."""
+    return Cost(*transitions.costs.total(architecture)[0].tolist())

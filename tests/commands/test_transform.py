@@ -11,9 +11,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from nni_strategies.cli import build
+from nni_strategies.cli import build, main
 from nni_strategies.errors import NNIStrategiesError
 from nni_strategies.nat.counter import count
+from nni_strategies.space.parameters import Categorical
+from nni_strategies.space.search_space import SearchSpace
 from nni_strategies.supernet import checkpoint
 from nni_strategies.supernet.network import Supernet
 from search_spaces.handcrafted_cells import CELLS
@@ -37,6 +39,15 @@ def dilated(configuration: dict[str, Any]) -> float:
 
 def no_number(configuration: dict[str, Any]) -> float:
     return math.nan
+
+
+def triangle() -> SearchSpace:
+    operations = ("none", "skip_connect", "conv_3x3")
+    return SearchSpace(tuple(Categorical(f"cell/{i}_{j}", operations) for i, j in ((0, 1), (0, 2), (1, 2))))
+
+
+def skips(configuration: dict[str, Any]) -> float:
+    return float(list(configuration.values()).count("skip_connect"))
 
 
 def batches() -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -122,6 +133,69 @@ def test_bad_input_is_one_message_and_no_file(files, change, more, message):
     with pytest.raises(NNIStrategiesError, match=message):
         run(files, *SCORED, *more)
     assert {path.name for path in files.iterdir()} == {"in.json"}
+
+
+def broken() -> SearchSpace:
+    raise RuntimeError("no such space")
+
+
+def failing(configuration: dict[str, Any]) -> float:
+    raise RuntimeError("out of paper")
+
+
+def test_bad_input_of_any_kind_is_exit_code_2_without_traceback(tmp_path, monkeypatch, capsys):
+    """On a space of labels, so that many are tried: arguments, what the user's code does, and where results go."""
+    edges = [f"cell/{i}_{j}" for i, j in ((0, 1), (0, 2), (1, 2))]
+    (tmp_path / "in.json").write_text(json.dumps(dict.fromkeys(edges, "conv_3x3")))
+    (tmp_path / "costs.json").write_text('{"conv_3x3": [9, 9]}')
+    (tmp_path / "empty.json").write_text("")
+    (tmp_path / "bytes.json").write_bytes(bytes(range(128, 256)))
+    monkeypatch.chdir(tmp_path)
+    there = sorted(path.name for path in tmp_path.iterdir())
+    good = {"--space": f"{__name__}:triangle", "--arch": "in.json", "--out": "out.json", "--costs": "costs.json"}
+    good |= {"--scorer": f"{__name__}:skips", "--queries": "5", "--k": "1"}
+    for option, value, message in (
+        ("--arch", "empty.json", "a JSON object"),
+        ("--arch", "bytes.json", "a readable file"),
+        ("--arch", "costs.json", "there is none for cell/0_1"),
+        ("--costs", "empty.json", "a JSON object"),
+        ("--space", f"{__name__}:broken", "no such space"),
+        ("--space", f"{__name__}:skips", "--space-kwargs"),
+        ("--space", f"{__name__}:dilated", "--space-kwargs"),
+        ("--scorer", f"{__name__}:failing", "out of paper"),
+        ("--scorer", f"{__name__}:no_number", "a finite number"),
+        ("--out", "in.json/out.json", "--out"),
+        ("--result", "out.json", "another option has this one"),
+        ("--policy", "bytes.json", "a whole file of a policy"),
+        ("--seed", "-1", "seed = -1"),
+        ("--op-classes", "[]", "--op-classes"),
+    ):
+        given = [word for pair in (good | {option: value}).items() for word in pair]
+        monkeypatch.setattr("sys.argv", ["nni_strategies", "transform", *given])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr().err
+        assert ended.value.code == 2 and said.startswith("error: ") and message in said, (option, value, said)
+        assert "Traceback" not in said and sorted(path.name for path in tmp_path.iterdir()) == there
+
+
+def test_a_folder_is_no_file_to_write_over(files):
+    (files / "out.json").mkdir()
+    with pytest.raises(NNIStrategiesError, match=r"--out = .*a file; this is a folder"):
+        run(files, *SCORED, "--force")
+
+
+def test_queries_that_were_not_spent_are_mentioned(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.json").write_text(json.dumps({"cell/0_1": "none", "cell/0_2": "skip_connect", "cell/1_2": "none"}))
+    (tmp_path / "costs.json").write_text('{"conv_3x3": [9, 9]}')
+    given = ["--space", f"{__name__}:triangle", "--arch", "in.json", "--out", "best/out.json", "--costs", "costs.json"]
+    given += ["--scorer", f"{__name__}:skips", "--queries", "7", "--k", "0"]  # 8 outputs, 5 of them alive
+    result = CliRunner().invoke(build(), ["transform", *given], catch_exceptions=False)
+    assert "2 queries were not spent" in result.output and "5 architectures scored" in result.output
+    assert json.loads((tmp_path / "best" / "out.json").read_text()) == dict.fromkeys(
+        ("cell/0_1", "cell/0_2", "cell/1_2"), "skip_connect"
+    )
 
 
 def test_a_misspelt_label_is_named_with_the_nearest(files):

@@ -76,8 +76,8 @@ def test_killed_among_queries_and_among_outputs(tmp_path: Path) -> None:
         study = check_story(events)
         for number, given in enumerate((CONVOLUTIONS, SKIPS)):
             found = study.searcher.transformed(number)
-            assert found.input == given and found.value is not None and found.input_value is not None
-            assert found.value >= found.input_value and found.cost <= found.input_cost
+            assert found.before == given and found.score_after is not None and found.score_before is not None
+            assert found.score_after >= found.score_before and found.cost_after <= found.cost_before
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,18 @@ def test_the_network_stays_as_it_was():
     assert not any(module._forward_hooks for module in net.modules())
 
 
+def test_what_is_used_in_two_places_is_one_set_of_weights_and_stays_as_it_was():
+    shared = nn.Conv2d(2, 2, 3, padding=1, bias=False)
+    first, second = nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1)
+    second.weight = first.weight
+    net = nn.Sequential(shared, first, shared, second)
+    kept = shared.weight.clone()
+    for _ in range(2):
+        assert count(net, (2, 4, 4)) == Cost(16 * (2 * 36 + 2 * 4), 36 + 4 + 2 + 2)
+    assert torch.equal(shared.weight, kept) and isinstance(shared.weight, nn.Parameter)
+    assert second.weight is first.weight and not first.weight.is_meta
+
+
 def test_a_network_on_the_meta_device_costs_the_same():
     with torch.device("meta"):
         net = Net()

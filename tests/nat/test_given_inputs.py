@@ -25,7 +25,14 @@ def moves(space: SearchSpace) -> SpaceMoves:
 
 
 @pytest.mark.parametrize(
-    "given", [FLAT, [FLAT], [{"parameter": FLAT, "value": 0.9, "trialJobId": "x"}], {"sample": FLAT, "model_symbol": 1}]
+    "given",
+    [
+        FLAT,
+        [FLAT],
+        [{"parameter": FLAT, "value": 0.9, "trialJobId": "x"}],
+        {"sample": FLAT, "model_symbol": 1},
+        {"configuration": FLAT, "metric": 0.9},
+    ],
 )
 def test_all_forms_are_read(tmp_path: Path, given: Any) -> None:
     assert read_inputs(given) == [FLAT]

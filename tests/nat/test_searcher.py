@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -89,25 +90,26 @@ def test_an_output_is_never_worse_and_never_costs_more() -> None:
     reached = {study.space.key(trial.configuration): trial.value for trial in study.trials}
     for number in range(4):
         found = study.searcher.transformed(number)
-        assert found.value == reached[study.space.key(found.output)] >= found.input_value
-        assert found.input_value == reached[study.space.key(found.input)]
-        assert (list(found.input_cost), list(found.cost)) == (nominal(found.input), nominal(found.output))
-        assert found.cost[0] <= found.input_cost[0] and found.cost[1] <= found.input_cost[1]
-        changed = {label: (found.input[label], after) for label, after in found.output.items()}
-        assert found.changed == {label: pair for label, pair in changed.items() if pair[0] != pair[1]}
+        assert found.score_after == reached[study.space.key(found.after)] >= found.score_before
+        assert found.score_before == reached[study.space.key(found.before)]
+        assert (list(found.cost_before), list(found.cost_after)) == (nominal(found.before), nominal(found.after))
+        assert found.cost_after[0] <= found.cost_before[0] and found.cost_after[1] <= found.cost_before[1]
+        differing = [label for label in found.before if found.before[label] != found.after[label]]
+        assert [change.label for change in found.changed] == differing
+        assert {**found.before, **{change.label: change.after for change in found.changed}} == found.after
 
 
 def test_an_input_that_nothing_beats_is_its_output() -> None:
     own = FLAT.key(DENSE)
     study = searched(20, inputs=[DENSE], value=lambda space, cell: 1.0 if space.key(cell) == own else 0.0)
     found = study.searcher.transformed(0)
-    assert (found.output, found.changed, found.value) == (DENSE, {}, 1.0)
+    assert (found.after, found.changed, found.score_after) == (DENSE, (), 1.0)
 
 
 def test_of_equally_good_outputs_the_cheapest_is_taken() -> None:
     study = searched(60, inputs=[DENSE], value=lambda space, cell: 0.5)
     outputs = [nominal(trial.configuration) for trial in study.trials]
-    assert list(study.searcher.transformed(0).cost) == min(outputs) < nominal(DENSE)
+    assert list(study.searcher.transformed(0).cost_after) == min(outputs) < nominal(DENSE)
 
 
 def test_what_makes_no_difference_is_not_changed() -> None:
@@ -115,14 +117,14 @@ def test_what_makes_no_difference_is_not_changed() -> None:
     given = dict.fromkeys(FLAT.labels, "avg_pool_3x3")
     study = searched(60, inputs=[given], value=lambda space, cell: 0.5)
     assert {sum(nominal(trial.configuration)) for trial in study.trials} == {0}
-    assert study.searcher.transformed(0).changed == {}
+    assert study.searcher.transformed(0).changed == ()
 
 
 def test_before_anything_is_known_an_input_stays_as_it_is() -> None:
     searcher = NATSearcher(FLAT, config(inputs=[RESNET]))
     found = searcher.transformed(0)
-    assert (found.input, found.output, found.input_value, found.value) == (RESNET, RESNET, None, None)
-    assert found.to_json()["changed"] == {}
+    assert (found.before, found.after, found.score_before, found.score_after) == (RESNET, RESNET, None, None)
+    assert json.loads(found.to_json())["changed"] == []
 
 
 def test_given_inputs_have_outputs_only_of_theirs() -> None:

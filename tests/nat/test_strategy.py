@@ -55,7 +55,7 @@ def test_a_model_space_is_measured() -> None:
     searcher: Any = strategy.make_searcher(build("NasBench201")[1].space)
     found = searcher.transformed(0)
     with model_context(INCEPTION):
-        assert tuple(found.input_cost) == count(space(), SHAPE)
+        assert tuple(found.cost_before) == count(space(), SHAPE)
 
 
 def test_the_shape_is_that_of_the_evaluator_s_data() -> None:
@@ -72,7 +72,7 @@ def test_the_shape_is_that_of_the_evaluator_s_data() -> None:
     strategy.look_at(WithData)
     searcher: Any = strategy.make_searcher(build("NasBench201")[1].space)
     with model_context(INCEPTION):
-        assert tuple(searcher.transformed(0).input_cost) == count(space(), (3, 16, 16))
+        assert tuple(searcher.transformed(0).cost_before) == count(space(), (3, 16, 16))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_an_experiment_on_a_table_ends_by_its_budget(
     gains = []
     for number in range(10):
         found = strategy.transformed(number)
-        assert (found.value, found.input_value) == (accuracy(found.output), accuracy(found.input))
-        assert found.cost[0] <= found.input_cost[0] and found.cost[1] <= found.input_cost[1]
-        gains.append(found.value - found.input_value)
+        assert (found.score_after, found.score_before) == (accuracy(found.after), accuracy(found.before))
+        assert found.cost_after[0] <= found.cost_before[0] and found.cost_after[1] <= found.cost_before[1]
+        gains.append(found.score_after - found.score_before)
     assert min(gains) >= 0 and sum(gains) / 10 > 0.02

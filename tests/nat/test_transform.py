@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 import pytest
+from safetensors.torch import save_file
 
 from nni_strategies.errors import DataMissing, InvalidArgument
 from nni_strategies.nat import policy_file
@@ -145,6 +146,26 @@ def test_learning_goes_on_from_a_policy(tmp_path):
     assert anew.to_json() != on.to_json()
 
 
+@pytest.mark.parametrize("fault", ["no fields", "no number"])
+def test_a_policy_that_cannot_be_used_is_refused(tmp_path, fault):
+    learned = wide(Count(WIDE.space), queries=10, k=1).learned
+    path = tmp_path / "policy.safetensors"
+    if fault == "no number":
+        next(learned.policy.parameters()).data.fill_(math.nan)
+        policy_file.save(path, learned)
+    else:
+        save_file({}, path, {"policy": json.dumps({"version": 1})})
+    with pytest.raises(InvalidArgument, match=r"policy = .*(finite weights|wrote)"):
+        wide(Count(WIDE.space), queries=0, policy=path)
+
+
+def test_a_policy_that_cannot_be_written_leaves_nothing(tmp_path):
+    learned = wide(Count(WIDE.space), queries=10, k=1).learned
+    with pytest.raises(OSError):
+        policy_file.save(tmp_path, learned)  # a folder
+    assert not [entry for entry in tmp_path.parent.iterdir() if entry.name.endswith(".part")]
+
+
 def test_policies_of_other_spaces_and_broken_files_are_refused(tmp_path):
     learned = wide(Count(WIDE.space), queries=10, k=1).learned
     path = tmp_path / "policy.safetensors"
@@ -167,9 +188,57 @@ def test_a_score_that_is_no_number_names_the_architecture(score):
         transform(BEFORE, SPACE, lambda c: score, costs=NASBENCH201_COSTS)
 
 
+def test_a_scorer_that_fails_is_named_with_the_architecture():
+    def broken(configuration):
+        raise RuntimeError("out of paper")
+
+    with pytest.raises(InvalidArgument, match=r"scorer = .*out of paper.*cell\.edge_0_1") as caught:
+        transform(BEFORE, SPACE, broken, costs=NASBENCH201_COSTS)
+    assert isinstance(caught.value.__cause__, RuntimeError)  # where it failed is not lost
+    with pytest.raises(InvalidArgument, match=r"scorer = .*TypeError"):
+        transform(BEFORE, SPACE, {}, costs=NASBENCH201_COSTS)  # a dictionary is not looked up by dictionaries
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("size", [1e13, 1e100, 1e308])
+def test_scores_of_any_size_are_reckoned_with(size, sign):
+    """Of equal ones and of huge ones; the least difference that the critic looks for is lost in rounding."""
+    assert wide(lambda c: sign * size, queries=12, k=2).score_after == sign * size
+    told = wide(lambda c: size if c["normal/op_2_0"] == "none" else -size, queries=12, k=2)
+    assert (told.score_before, told.score_after) == (-size, size)
+
+
+def test_a_learner_that_runs_out_of_proposals_says_how_much_it_left():
+    before = {**dict.fromkeys(SPACE.labels, "none"), "cell.edge_0_3": "skip_connect"}  # 64 outputs, 48 of them alive
+    result = transform(before, SPACE, Count(SPACE), costs=NASBENCH201_COSTS, queries=60, k=0, config=SMALL)
+    assert result.evaluations <= 48 and result.evaluations + result.unspent == 60
+    assert json.loads(result.to_json())["unspent"] == result.unspent
+    assert wide(Count(WIDE.space), queries=10, k=0).unspent == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((None, SPACE, float), "architecture = null: a dictionary"),
+        (([BEFORE], SPACE, float), "architecture = .*: a dictionary"),
+        ((BEFORE, "cells", float), 'space = "cells": a model space'),
+        ((BEFORE, SPACE, None), "scorer = null: a function"),
+    ],
+)
+def test_what_is_something_else_is_refused(arguments, message):
+    with pytest.raises(InvalidArgument, match=message):
+        transform(*arguments, costs=NASBENCH201_COSTS)
+
+
 @pytest.mark.parametrize(
     ("change", "options", "message"),
     [
+        ({}, {"seed": -1}, "seed = -1: a whole number from 0"),
+        ({}, {"seed": "a"}, 'seed = "a"'),
+        ({}, {"costs": {**NASBENCH201_COSTS, "nor_conv_1x1": (0.5, 1)}}, r"costs\[nor_conv_1x1\] = .*whole numbers"),
+        ({}, {"costs": {**NASBENCH201_COSTS, "nor_conv_1x1": (-1, 1)}}, r"costs\[nor_conv_1x1\]"),
+        ({}, {"op_classes": ["none"]}, "op_classes = .*a dictionary"),
+        ({}, {"op_classes": {"none": 3}}, r"op_classes\[none\] = 3"),
         ({"cell.edge_0_1": "nor_conv_1x"}, {}, r"architecture\[cell\.edge_0_1\].*did you mean 'nor_conv_1x1'"),
         ({"cell.edge_0_1": None}, {}, "architecture"),
         (dict.fromkeys(SPACE.labels, "none"), {}, "the cell is dead"),

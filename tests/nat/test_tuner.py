@@ -24,8 +24,8 @@ def test_it_transforms_when_driven_as_nni_drives_it() -> None:
         tuner.trial_end(number, True)
     assert tuner.study.counts.total() == 0
     found = tuner.study.searcher.transformed(0)
-    assert (found.input, found.input_value) == (given, -6)
-    assert found.value == max(trial.value for trial in tuner.study.trials) > -3
+    assert (found.before, found.score_before) == (given, -6)
+    assert found.score_after == max(trial.value for trial in tuner.study.trials) > -3
 
 
 @pytest.mark.parametrize(

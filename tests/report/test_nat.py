@@ -33,17 +33,17 @@ def test_outputs_are_those_of_the_search(maximize: bool, digits: int) -> None:
     unknown = 0
     for one in found.inputs:
         known = study.searcher.transformed(one.number)
-        assert (one.before, one.after) == (known.input, known.output)
-        assert (tuple(one.cost_before), tuple(one.cost)) == (known.input_cost, known.cost)
-        assert one.changed == known.changed
-        values = [None if value is None else sign * value for value in (known.input_value, known.value)]
+        assert (one.before, one.after) == (known.before, known.after)
+        assert (tuple(one.cost_before), tuple(one.cost)) == (known.cost_before, known.cost_after)
+        assert one.changed == {change.label: (change.before, change.after) for change in known.changed}
+        values = [None if value is None else sign * value for value in (known.score_before, known.score_after)]
         assert [one.metric_before, one.metric] == values
-        if known.input_value is None:
+        if known.score_before is None:
             unknown += 1
             assert one.gain is None
             assert one not in found.measured
         else:
-            assert one.gain == pytest.approx(known.value - known.input_value)
+            assert one.gain == pytest.approx(known.score_after - known.score_before)
     assert unknown == 1
     assert [one.gain for one in found.measured] == sorted((one.gain for one in found.measured), reverse=True)
     assert sum(one.n_failed for one in found.inputs) == 3
@@ -53,7 +53,7 @@ def test_gains_are_those_of_the_search_at_any_time() -> None:
     reached: list[list[float | None]] = []
 
     def note(searcher: NATSearcher) -> None:
-        reached.append([searcher.transformed(i).value for i in range(4)])
+        reached.append([searcher.transformed(i).score_after for i in range(4)])
 
     study = searched(28, fails=frozenset([5]), after=note)
     record = record_of(study.journal.events)

@@ -124,7 +124,8 @@ class Critic:
     def _set_target(self, values: Array) -> None:
         self._least = 0.5 * (float(np.quantile(values, 0.9) - np.median(values)) + 1e-3)
         self._shift = float(values.max()) + self._least
-        raw = -np.log(self._shift - values)
+        left = self._shift - values
+        raw = -np.log(np.where(left > 0, left, self._least))  # of values so large that the least is lost in rounding
         self._mean, self._sd = float(raw.mean()), float(raw.std()) or 1.0
 
     def _rows(self, architectures: Architectures) -> Integers:

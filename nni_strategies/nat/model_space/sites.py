@@ -4,7 +4,7 @@
 NNI's ``Cell``                  an edge for each operation; it leaves the node that the configuration says
 ``NasBench201Cell``             an edge for each pair of nodes
 ``LayerChoice`` in a scope      the edge that its label says, as ``block/0_2``
-``LayerChoice`` on its own      the edges of one chain, in the order of the modules: each leaves the one before
+``LayerChoice`` on its own      the edges of one chain, in the order of the modules: each leaves the last in use before
 ==============================  ===================================================================================
 
 All cells of a label share their edges. Depths, widths and choices inside a candidate are context. A chain is all that
@@ -99,7 +99,7 @@ def edges_of_model_space(model_space: Any, samples: ModelSpaceView | None = None
     cells = [*found.cells.values()]
     chain = [edge for edge in found.edges.values() if edge.cell == _CHAIN]
     if chain:
-        cells.append(Cell(_CHAIN, 1, len(chain) + 1, (len(chain),)))
+        cells.append(Cell(_CHAIN, 1, len(chain) + 1))
     order = {cell.name: place for place, cell in enumerate(cells)}
     edges = sorted(found.edges.values(), key=lambda edge: (order[edge.cell], edge.node, edge.slot))
     view = EdgeView(samples.space, tuple(edges), tuple(cells))
@@ -128,7 +128,7 @@ class _Found:
             self._add_site(part, Site(part, name, False), cell.name, edge.node, edge.slot, source=edge.source)
         else:
             node = 1 + sum(edge.cell == _CHAIN for edge in self.edges.values())
-            self._add_site(part, Site(part, name, False), _CHAIN, node, 0, source=node - 1)
+            self._add_site(part, Site(part, name, False), _CHAIN, node, 0)
 
     def _add_nni_cell(self, part: Any, name: str) -> None:
         n_inputs = part.num_predecessors

@@ -33,7 +33,7 @@ def make_policy(name: str, view: EdgeView, seed: int = 0, hidden: int = 64) -> n
     InvalidArgument
         Another name, or no hidden units.
     """
-    if hidden < 1:
+    if isinstance(hidden, bool) or not isinstance(hidden, int) or hidden < 1:
         raise InvalidArgument("hidden", hidden, "a whole number from 1")
     if name == "line_graph":
         return LineGraphPolicy(view, hidden, seed)

@@ -22,7 +22,7 @@ class Masked:
     Parameters
     ----------
     logits
-        ``[..., n_operations]``, finite.
+        ``[..., n_operations]``. One that is not a number, of a policy whose learning diverged, counts as 0.
     allowed
         What may be chosen, bool of the same shape.
     """
@@ -30,7 +30,7 @@ class Masked:
     def __init__(self, logits: Tensor, allowed: Tensor) -> None:
         self.allowed = allowed
         self.used = allowed.any(-1)
-        shut = logits.masked_fill(~allowed, -torch.inf).masked_fill(~self.used.unsqueeze(-1), 0.0)
+        shut = torch.nan_to_num(logits).masked_fill(~allowed, -torch.inf).masked_fill(~self.used.unsqueeze(-1), 0.0)
         self.log_probabilities = torch.log_softmax(shut, -1)
 
     @property

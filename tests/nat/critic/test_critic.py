@@ -112,7 +112,7 @@ def test_what_was_asked_before_changes_no_bit():
     assert asked.draw(fresh[:20], rngs[0]).tolist() == silent.draw(fresh[:20], rngs[1]).tolist()
 
 
-@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5]])
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.5, 0.5], [1e13] * 3, [-1e100] * 3, [1e100, -1e100]])
 def test_values_that_tell_nothing_are_no_fault(values: list[float]):
     critic, known = Critic(ONE, classes_by_name(ONE)), draws(ONE, len(values))
     critic.fit(known, np.array(values))

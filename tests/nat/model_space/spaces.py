@@ -59,6 +59,31 @@ class Deep(ModelSpace):
         return self.pool(self.blocks(self.stem(x)))
 
 
+class Stages(ModelSpace):
+    """Two stages of one or two layers each, then a last one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.Sequential(
+            *(Repeat(lambda i, s=s: self.layer(f"stage_{s}_{i}"), (1, 2), label=f"depth_{s}") for s in range(2))
+        )
+        self.last = self.layer("last")
+
+    def layer(self, label: str) -> LayerChoice:
+        candidates = {"conv_3x3": conv(3, 3, 3), "conv_1x1": conv(3, 3, 1), "none": Nothing()}
+        return LayerChoice(candidates, label=label)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.stages(x))
+
+
+class Nothing(nn.Module):
+    """Zero."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.zeros_like(x)
+
+
 class Uneven(ModelSpace):
     """What the first choice makes of the resolution, the second pays for."""
 
@@ -66,6 +91,43 @@ class Uneven(ModelSpace):
         super().__init__()
         self.first = LayerChoice({"conv_3x3": conv(3, 3, 3), "halving": conv(3, 3, 3, 2)}, label="first")
         self.second = LayerChoice({"conv_3x3": conv(3, 3, 3), "conv_1x1": conv(3, 3, 1)}, label="second")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x))
+
+
+class Again(ModelSpace):
+    """A choice whose module is called twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = LayerChoice({"conv_3x3": conv(3, 3, 3), "conv_1x1": conv(3, 3, 1)}, label="first")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.first(self.first(x))
+
+
+class SharedWeights(ModelSpace):
+    """Two choices with one module among their candidates: where both choose it, its weights count once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        shared = conv(3, 3, 3)
+        self.first = LayerChoice({"shared": shared, "own": conv(3, 3, 3)}, label="first")
+        self.second = LayerChoice({"shared": shared, "own": conv(3, 3, 3)}, label="second")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x))
+
+
+class SharedLabel(ModelSpace):
+    """A label whose second choice is inside another's candidate, and costs the other way round there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = LayerChoice({"dear": conv(3, 3, 3), "cheap": conv(3, 3, 1)}, label="first")
+        inside = LayerChoice({"dear": conv(3, 3, 1), "cheap": conv(3, 3, 5)}, label="first")
+        self.second = LayerChoice({"block": nn.Sequential(inside, nn.ReLU()), "skip": nn.Identity()}, label="second")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.second(self.first(x))

@@ -9,8 +9,18 @@ from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.counter import Cost
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.model_space import MeasuredCosts, edges_of_model_space
+from nni_strategies.nat.moves_of_space import moves_of_space
 from tests.hub_spaces import build, hub
-from tests.nat.model_space.spaces import Deep, SharedCells, Strided, Uneven, UnevenCell
+from tests.nat.model_space.spaces import (
+    Again,
+    Deep,
+    SharedCells,
+    SharedLabel,
+    SharedWeights,
+    Strided,
+    Uneven,
+    UnevenCell,
+)
 
 # isort: split
 from nni.nas.hub.pytorch.nasnet import NDS
@@ -73,12 +83,35 @@ def test_depth_and_width_are_measured_as_they_come_up():
         assert costs.chosen(costs.view.encode([present]))[0].tolist() == [uses * 64 * 64 * 9, uses * (64 * 9 + 8)]
 
 
-def test_costs_that_do_not_add_up_are_noticed():
-    costs = costs_of(Uneven())
-    configurations = [
-        {"first": "conv_3x3", "second": "conv_1x1"}, {"first": "halving", "second": "conv_3x3"},
-    ]  # fmt: skip
-    assert costs.agrees(costs.view.encode(configurations)).tolist() == [True, False]
+def test_operations_that_give_other_shapes_are_refused():
+    """What the second choice costs depends on the first: a sum of falling costs may rise."""
+    with pytest.raises(InvalidArgument, match=r"first = .*conv_3x3 and halving give different ones"):
+        _ = costs_of(Uneven()).edge_costs
+
+
+@pytest.mark.parametrize(
+    ("model_space", "first", "second"),
+    [
+        (Again, {"first": "conv_3x3"}, {"first": "conv_1x1"}),
+        (SharedWeights, {"first": "shared", "second": "shared"}, {"first": "shared", "second": "own"}),
+        (SharedLabel, {"first": "dear", "second": "block"}, {"first": "cheap", "second": "block"}),
+    ],
+)
+def test_costs_that_do_not_add_up_are_noticed(model_space: type, first: dict[str, str], second: dict[str, str]):
+    costs = costs_of(model_space())
+    pair = costs.view.encode([first, second])
+    assert costs.agrees(pair).tolist() == [True, False]
+    with pytest.raises(InvalidArgument, match=r"add up: their sum is \[.*the whole network costs \["):
+        costs.refuse_uneven(pair)
+    with pytest.raises(InvalidArgument, match="add up"):
+        moves_of_space(model_space(), input_shape=(3, 8, 8))
+
+
+def test_of_several_rows_in_several_contexts_each_gets_its_own_costs():
+    costs = costs_of(Deep())
+    batch = drawn(costs, 12)
+    alone = [costs.total(batch[[row]])[0].tolist() for row in range(len(batch))]
+    assert costs.total(batch).tolist() == alone == (costs.chosen(batch) + costs.bases(batch)).tolist()
 
 
 def test_an_input_that_does_not_fit_is_refused():

@@ -71,6 +71,16 @@ def test_every_draw_is_allowed_whatever_the_logits():
     assert allowed.expand(400, -1, -1, -1).gather(-1, drawn.unsqueeze(-1)).all()
 
 
+@pytest.mark.parametrize("logit", [math.nan, math.inf, -math.inf])
+def test_no_logit_makes_what_is_not_allowed_likely(logit):
+    """Those of a policy whose learning diverged: what costs more must not be drawn."""
+    _, allowed = random_case(2)
+    masked = Masked(torch.full(allowed.shape, logit), allowed)
+    drawn = masked.sample(100, torch.Generator().manual_seed(0))
+    assert allowed.expand(100, -1, -1, -1).gather(-1, drawn.unsqueeze(-1)).all()
+    assert masked.entropy().isfinite().all() and masked.log_probability(drawn).isfinite().all()
+
+
 def test_an_edge_that_is_not_in_use_stays_absent_and_counts_nothing():
     masked = Masked(LOGITS, ALLOWED)
     drawn = masked.sample(5, torch.Generator().manual_seed(0))
