@@ -3,7 +3,12 @@
 Targets: a single decision in at most 2 ms, and at least 50,000 architectures a second in batches of 1,024, both with
 the default policy. A decision is what is allowed, the policy's forward pass and one draw. Architectures are uniform
 draws of NAS-Bench-201's cell (6 edges, 5 operations) and of a DARTS cell pair (16 edges, 8 operations), seed 0. The
-other policies have no target. Processor time, the fastest of some repeats.
+other policies have no target.
+
+Costs: of NNI's DARTS space in eight cells of width 16 all operations are counted, which has to take 10 s at most; the
+cost of one architecture is then a sum, which has to take 50 us at most (a mean over 200, so the fastest of such means).
+
+Processor time, the fastest of some repeats.
 
 ``python -m experiments.benchmarks.nat_speed`` writes ``nat_speed.md``.
 """
@@ -31,6 +36,7 @@ from nni_strategies.space.search_space import SearchSpace
 from search_spaces.nasbench201 import search_space
 
 SINGLE, BATCHED, BATCH = 2e-3, 50_000.0, 1024
+COUNTED, SUMMED, SUMS = 10.0, 50e-6, 200
 POLICIES = ("line_graph", "lstm", "official")  # the first is the default
 DARTS = (
     "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5",
@@ -89,8 +95,29 @@ def decisions(repeats: int) -> Iterator[Line]:
             yield Line(f"{name}, {told}: batches", f"{rate:,.0f} a second", *(targets[1] if gated else ()))
 
 
+def costs(repeats: int) -> Iterator[Line]:
+    """Measure how long it takes to count the operations of a space, and then to add up the cost of an architecture."""
+    import nni_strategies.bridge.torchvision_first  # noqa: F401  # nni.nas imports torchvision
+
+    # isort: split
+    from nni.nas.hub.pytorch.nasnet import DARTS, NDS
+
+    from nni_strategies.nat.model_space import MeasuredCosts, edges_of_model_space
+
+    space = NDS(["none", *DARTS.DARTS_OPS], num_nodes_per_cell=4, width=16, num_cells=8, dataset="cifar")
+    edges = edges_of_model_space(space)
+    batch = edges.view.encode(edges.view.space.decode(edges.view.space.sample_codes(np.random.default_rng(0), SUMS)))
+    counted = fastest(lambda: MeasuredCosts(edges, (3, 32, 32)).edge_costs, 1)
+    known = MeasuredCosts(edges, (3, 32, 32))
+    known.total(batch)
+    ones = [batch[[row]] for row in range(SUMS)]
+    summed = fastest(lambda: [known.total(one) for one in ones], 4 * repeats) / SUMS
+    yield Line("costs, DARTS in 8 cells: counted", f"{counted:.1f} s", f"at most {COUNTED:g} s", counted <= COUNTED)
+    yield Line("… added up: one", f"{1e6 * summed:.0f} us", f"at most {1e6 * SUMMED:g} us", summed <= SUMMED)
+
+
 #: What is measured, in order.
-PARTS: tuple[Callable[[int], Iterator[Line]], ...] = (decisions,)
+PARTS: tuple[Callable[[int], Iterator[Line]], ...] = (decisions, costs)
 
 
 def table(lines: Sequence[Line]) -> str:
