@@ -1,9 +1,10 @@
 """MirrorStimuli: experts guide any multi-trial strategy of ``nni.nas``, ``Chain(strategy, MirrorStimuli(...))``.
 
 ``mode="prior"``, the default, changes no metric, but what NNI's ``Random`` and ``RegularizedEvolution`` draw at random
-(:mod:`.guided_space`), and the first models of ``TPE`` and ``GridSearch`` (:mod:`.prior_first`). ``mode="paper"``
-changes every final metric on its way up to the strategy (:mod:`.reward`). Either way S, the raw metric and the shaped
-one are kept, in ``checkpoint/mirror_stimuli.jsonl`` of an experiment that has a manager (:mod:`.shaper`).
+(:mod:`.guided_space`), and the first models of ``TPE``, ``GridSearch`` (:mod:`.prior_first`) and ``PolicyBasedRL``
+(:mod:`.prior_policy`). ``mode="paper"`` changes every final metric on its way up to the strategy (:mod:`.reward`).
+Either way S, the raw metric and the shaped one are kept, in ``checkpoint/mirror_stimuli.jsonl`` of an experiment that
+has a manager (:mod:`.shaper`).
 
 What NNI 3.0 makes necessary:
 
@@ -43,6 +44,7 @@ from nni_strategies.irlas.given_experts import names_of, read_experts
 from nni_strategies.irlas.guided_space import GuidedDraws
 from nni_strategies.irlas.latency_terms import Constraint, LatencyTerm, profiled
 from nni_strategies.irlas.prior_first import GridWithPrior, TunerWithPrior
+from nni_strategies.irlas.prior_policy import PolicyWithPrior
 from nni_strategies.irlas.scoring import DEFAULT_EXPERTS, blocks_function
 from nni_strategies.irlas.shaper import ShapedTrial, Shaper
 from nni_strategies.irlas.shaping_config import ShapingConfig
@@ -56,6 +58,8 @@ _logger = logging.getLogger(__name__)
 
 _FILE = "mirror_stimuli.jsonl"
 _PATIENCE = 1000  # models in a row that are not trained, as NNI's Filter has it
+
+Guided = GuidedDraws | TunerWithPrior | GridWithPrior | PolicyWithPrior
 
 
 class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no types
@@ -125,7 +129,7 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         self._min_score, self._path = min_score, journal
         self.shaper: Shaper | None = None
         self._view: ModelSpaceView | None = None
-        self._draws: GuidedDraws | TunerWithPrior | GridWithPrior | None = None
+        self._draws: Guided | None = None
         self._models: list[Any] = []  # all that were submitted, kept alive
         self._trials: dict[int, int] = {}  # id of a model -> trial
         self._running: set[int] = set()
@@ -175,13 +179,13 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
             self._warn_of_no_draws(strategy)
         return super()._initialize_model_space(model_space)
 
-    def _guided(
-        self, strategy: Any, model_space: Any, view: ModelSpaceView, prior: Prior
-    ) -> GuidedDraws | TunerWithPrior | GridWithPrior:
+    def _guided(self, strategy: Any, model_space: Any, view: ModelSpaceView, prior: Prior) -> Guided:
         if isinstance(strategy, HPOTunerStrategy):
             return TunerWithPrior(strategy, view, prior, self.config.n_initial)
         if isinstance(strategy, GridSearch):
             return GridWithPrior(strategy, model_space, view, prior, self.config.n_initial)
+        if isinstance(strategy, PolicyBasedRL):
+            return PolicyWithPrior(strategy, model_space, view, prior, self.config.n_initial)
         return GuidedDraws(model_space, view, prior)
 
     def _strategy(self) -> Any:
@@ -195,18 +199,12 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         return None
 
     def _warn_of_no_draws(self, strategy: Any) -> None:
-        name = type(strategy).__name__
         if isinstance(strategy, StudyStrategy):
+            name = type(strategy).__name__
             _logger.warning(
                 "the expert prior has no effect around %s: write %s(prior=expert_prior()) instead, with "
                 "nni_strategies.irlas.prior.expert_prior",
                 name,
-                name,
-            )
-        elif isinstance(strategy, PolicyBasedRL):
-            _logger.warning(
-                "the expert prior has no effect on %s, which draws nothing at random from the model space: take "
-                "Random, RegularizedEvolution, TPE, GridSearch or a strategy of nni_strategies, or mode='paper'",
                 name,
             )
 

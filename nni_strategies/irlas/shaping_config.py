@@ -25,7 +25,7 @@ class ShapingConfig(GuidanceConfig):
     ----------
     n_initial
         Number of trials from the prior, in prior mode, where there are no random draws to shape: before the tuner that
-        is guided, and NNI's strategies ``TPE`` and ``GridSearch``, go their own way.
+        is guided, and NNI's strategies ``TPE``, ``GridSearch`` and ``PolicyBasedRL``, go their own way.
     strict
         Whether an architecture whose topology cannot be read ends the search, in place of scoring 0.
     """

@@ -7,11 +7,13 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import nni_strategies.bridge.torchvision_first  # noqa: F401
 
 # isort: split
+import torch
 from nni.nas.evaluator import FunctionalEvaluator
 from nni.nas.execution import SequentialExecutionEngine
 from nni.nas.space import SimplifiedModelSpace
@@ -46,6 +48,8 @@ class Ours(StudyStrategy):
 def rl():
     if importlib.util.find_spec("tianshou") is None:
         pytest.skip("needs tianshou")
+    torch.manual_seed(5)  # it has no seed of its own
+    np.random.seed(5)  # nor has its replay buffer
     return PolicyBasedRL(samples_per_update=4)
 
 

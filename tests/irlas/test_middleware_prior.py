@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.mark.parametrize("formats", [SimplifiedModelSpace, RawFormatModelSpace])
-@pytest.mark.parametrize("name", ["Random", "RegularizedEvolution", "TPE"])
+@pytest.mark.parametrize("name", ["Random", "RegularizedEvolution", "TPE", "PolicyBasedRL"])
 def test_the_prior_shapes_what_is_drawn_and_no_metric(name, formats):
     stimuli = MirrorStimuli(gate=0)
     _, engine = run(STRATEGIES[name](), stimuli, n=8, evaluate=evaluate_with_latency, formats=formats)
@@ -107,13 +107,22 @@ def test_the_priors_models_come_before_the_grid():
     assert tried[8:] == samples(bare)
 
 
-@pytest.mark.parametrize("name", ["PolicyBasedRL", "ours"])
-def test_a_strategy_that_draws_nothing_is_told_before_it_runs(name, caplog):
-    advice = "prior=" if name == "ours" else "mode='paper'"
-    chain = Chain(STRATEGIES[name](), MirrorStimuli())
+def test_a_policy_learns_from_what_the_prior_proposed_then_acts_by_itself():
+    strategy, stimuli = STRATEGIES["PolicyBasedRL"](), MirrorStimuli(gate=0, n_initial=6)
+    _, engine = run(strategy, stimuli, n=10)
+    proposed = [trial.configuration for trial in stimuli.shaper.trials]
+    assert proposed == [model.sample for model in engine._history]
+    assert stimuli._draws.count == 6
+    taken = [list(transition.obs_next.action_history) for transition in strategy._replay_buffer]
+    assert len(taken) == 4 * 6  # of the last update's four models, six choices each
+    assert "forward" not in vars(strategy._policy)
+
+
+def test_one_of_our_strategies_is_told_of_its_own_argument(caplog):
+    chain = Chain(STRATEGIES["ours"](), MirrorStimuli())
     chain.initialize(space_of(), engine_of(3))
     assert "no effect" in caplog.text
-    assert advice in caplog.text
+    assert "prior=" in caplog.text
 
 
 def test_nothing_is_told_where_the_prior_works(caplog):
