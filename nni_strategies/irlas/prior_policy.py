@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from nni.mutable import CategoricalMultiple, MutableAnnotation
 
 from nni_strategies.irlas.prior_first import FirstDraws
 from nni_strategies.search.searcher import Prior
@@ -37,7 +36,7 @@ class PolicyWithPrior:
         words = torch.randint(2**31, (_SEED_WORDS,)).tolist()
         self._first = FirstDraws(view, prior, n_initial, np.random.default_rng(words))
         found = model_space.simplify().items()
-        self._choices = {label: choice for label, choice in found if not isinstance(choice, MutableAnnotation)}
+        self._choices = {label: choice for label, choice in found if hasattr(choice, "values")}  # constraints have none
         self._policy, self._forward = strategy._policy, strategy._policy.forward
         self._actions: list[int] = []
         self._policy.forward = self._acted
@@ -66,7 +65,7 @@ class PolicyWithPrior:
         """Return the actions that make a sample, in NNI's order: a place in the values, or 0 for each value chosen."""
         actions: list[int] = []
         for label, choice in self._choices.items():
-            if not isinstance(choice, CategoricalMultiple):
+            if not hasattr(choice, "n_chosen"):
                 actions.append(choice.values.index(sample[label]))
             elif choice.n_chosen == 1:
                 actions.append(choice.values.index(sample[label][0]))
