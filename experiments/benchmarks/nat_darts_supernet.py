@@ -1,7 +1,7 @@
 """What the critic is worth where it reads cells of two inputs: DARTS's space, scored by a supernet.
 
     python -m experiments.benchmarks.nat_darts_supernet run [--part 0 2]    # resumable
-    python -m experiments.benchmarks.nat_darts_supernet table               # results/nat_darts_supernet.md
+    python -m experiments.benchmarks.nat_darts_supernet table               # results/nat_darts_supernet.md and .svg
 
 Protocol, written before the first run
 --------------------------------------
@@ -27,7 +27,6 @@ Nothing was chosen on this space. Targets, by both rules:
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -44,11 +43,12 @@ import numpy.typing as npt
 import torch
 from nni.nas.hub.pytorch import DARTS
 from nni.nas.hub.pytorch.nasnet import NDS
-from scipy import stats
 
-from experiments.benchmarks import common, nat_arms
+from experiments.benchmarks import common, nat_arms, nat_darts_supernet_table
 from experiments.benchmarks.nat_benefit import measured
-from experiments.benchmarks.nat_benefit_table import RULES, Result, Runs, lines_of
+from experiments.benchmarks.nat_benefit_table import KEY, RULES
+from experiments.benchmarks.nat_darts_supernet_table import PROBLEM, QUERIES
+from nni_strategies.errors import DataMissing
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Identity, identities
 from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
@@ -58,7 +58,7 @@ from nni_strategies.supernet.scorer import Scorer
 from nni_strategies.supernet.training import ImageBatches, Recipe, train
 from trial_code.digits import load_digits
 
-SEEDS, QUERIES, KS = range(2019, 2024), (100, 300), (1, 10)
+SEEDS = range(2019, 2024)
 N_INPUTS, SEED = 40, 2026
 TOTALS = (45, 80, 140, 200, 300, 400, 550, 800)
 LOCAL_BUDGETS = (1, 3, 10)
@@ -68,7 +68,6 @@ SPACE: dict[str, Any] = {
 }  # fmt: skip
 EPOCHS, BATCH = 100, 16
 N_LEARNED, N_SEARCHED = 700, 300
-PROBLEM = "darts"
 
 RESULTS = common.RESULTS / "nat_darts_supernet.csv"
 SUPERNET = Path(tempfile.gettempdir()) / "nat_darts_supernet.safetensors"
@@ -196,60 +195,8 @@ def run(chosen: Sequence[Case], path: Path, supernet: Path) -> None:
         print(*row.values(), flush=True)
 
 
-def table(rows: list[dict[str, str]]) -> str:
-    """Return the results as Markdown, the verdict on each target first."""
-    runs = Runs(rows)
-    lines = ["# Critic or none on DARTS's space, scored by a supernet", "", common.machine(), ""]
-    told = f"Protocol and targets are in `nat_darts_supernet.py`. {len({row['seed'] for row in rows})} seeds."
-    lines += [told, "", "## Targets", "", *verdicts(runs), "", "## Gains", ""]
-    columns = ("rule", "arm", "queries", "K", "evaluations", "gain", "of living inputs", "shared at as many")
-    lines += ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    lines += [line for rule in RULES for line in lines_of(runs, PROBLEM, rule)]
-    told = "Gain: points of the supernet's accuracy on images that were not searched by, mean over 40 inputs; mean ± "
-    told += "standard deviation over seeds. Evaluations: all, the inputs included."
-    return "\n".join([*lines, "", told]) + "\n"
-
-
-def verdicts(runs: Runs) -> list[str]:
-    """Return a line for each target."""
-    lines = []
-    for rule in RULES:
-        for queries in QUERIES:
-            for k in KS:
-                ours = runs.results(PROBLEM, rule, "recipe", queries, k)
-                theirs = runs.results(PROBLEM, rule, "paper_line_graph", queries, k)
-                case = f"{rule}, {queries} queries, K = {k}"
-                lines += [
-                    _margin(f"{case}, above the paper's learner", gained(ours, theirs)),
-                    _margin(
-                        f"{case}, above the shared cache at as many evaluations",
-                        [a.gain - runs.shared_at(PROBLEM, rule, a.evaluations) for a in ours],
-                    ),
-                ]
-    known = runs.all_of().items()
-    found = [result for key, results in known if (key[2], key[4]) != ("recipe", 0) for result in results]
-    kept, dearer = min(r.kept for r in found), max(r.dearer for r in found)
-    told = f"with K of 1 or more no output is below its input (least change {kept:+.2f}); none is costlier"
-    return [*lines, f"- {_word(kept >= 0 and dearer <= 0)}: {told} (most {dearer:+.0f})"]
-
-
-def gained(ours: Sequence[Result], theirs: Sequence[Result]) -> list[float]:
-    """Return by how much one arm gains more than another, by seed."""
-    return [a.gain - b.gain for a, b in zip(ours, theirs, strict=True)]
-
-
-def _margin(case: str, differences: Sequence[float]) -> str:
-    mean = float(np.mean(differences))
-    half = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)) if len(differences) > 1 else np.inf
-    return f"- {_word(mean - half > 0)}: {case}: {mean:+.2f} points [{mean - half:+.2f}, {mean + half:+.2f}]"
-
-
-def _word(reached: bool) -> str:
-    return "reached" if reached else "**NOT reached**"
-
-
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run, or make the table."""
+    """Run, or make the table and the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=["run", "table"])
     parser.add_argument("--part", nargs=2, type=int, default=(0, 1), metavar=("PART", "OF"), help="of the seeds")
@@ -259,13 +206,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     torch.set_num_threads(1)
     if given.command == "run":
         part, parts = given.part
-        run([case for case in cases() if case.seed % parts == part], given.results, given.supernet)
-    elif not (rows := common.read_rows(given.results)):
-        sys.exit(f"error: {given.results} holds no results")
+        if not 0 <= part < parts:
+            parser.error(f"--part {part} {parts}: the first is a number from 0, below the second")
+        try:
+            run([case for case in cases() if case.seed % parts == part], given.results, given.supernet)
+        except DataMissing as error:
+            parser.error(str(error))
     else:
-        text = table(rows)
-        given.results.with_suffix(".md").write_text(text)
-        print(text)
+        rows = common.stored_rows(parser, given.results, (*KEY, "results"))
+        common.write_results(given.results, nat_darts_supernet_table.table(rows), nat_darts_supernet_table.plot(rows))
 
 
 if __name__ == "__main__":

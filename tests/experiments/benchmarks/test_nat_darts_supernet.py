@@ -1,85 +1,187 @@
-"""The benchmark of NAT on DARTS's space: a tiny real run of every arm, and what its table says of made-up rows."""
+"""The benchmark on DARTS's space: images, scores, verdicts of made-up rows, and a tiny run that goes on."""
 
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
+from typing import Any
 
 import nni_strategies.bridge.torchvision_first  # noqa: F401
 
 # isort: split
-from experiments.benchmarks import nat_arms
-from experiments.benchmarks import nat_darts_supernet as benchmark
-from experiments.benchmarks.common import read_rows
-from experiments.benchmarks.nat_benefit_table import Runs
-from experiments.benchmarks.nat_darts_supernet import Case
+import numpy as np
+import pytest
+import torch
+from nni.nas.hub.pytorch.nasnet import NDS
+
+from experiments.benchmarks import common, nat_arms, nat_darts_supernet, nat_darts_supernet_table
+from experiments.benchmarks.nat_darts_supernet import Case, Scored
+from nni_strategies.supernet.network import Supernet
+from nni_strategies.supernet.scorer import Scorer
+from trial_code.digits import load_digits
+
+pytestmark = pytest.mark.timeout(60)
+
+SMALL = {"op_candidates": ["none", "skip_connect", "sep_conv_3x3", "max_pool_3x3"], "num_nodes_per_cell": 2, "width": 4}
 
 
-def test_no_image_is_both_searched_by_and_reported():
-    learned, sets = benchmark.images()
-    assert [len(labels) for _, labels in sets] == [300, 797]
-    assert learned.images.shape == (700, 3, 8, 8)
-    assert {benchmark.SEED} & set(benchmark.SEEDS) == set()
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setattr(nat_darts_supernet, "SPACE", space := {**nat_darts_supernet.SPACE, **SMALL})
+    return space
 
 
-def test_each_case_occurs_once():
-    cases = list(benchmark.cases())
-    assert len(cases) == len(set(cases)) == 2 * 5 * (2 * 2 + 3)
+def test_every_case_once():
+    cases = list(nat_darts_supernet.cases())
+    assert len(set(cases)) == len(cases) == 2 * 5 * (2 * 2 + 3)
+    assert {case.arm for case in cases} == {"recipe", "paper_line_graph", "random", "shared", "local"}
+
+
+def test_what_is_learned_searched_by_and_reported_are_different_images():
+    learned, (searched, reported) = nat_darts_supernet.images()
+    parts = [learned.images, searched[0], reported[0]]
+    assert [len(part) for part in parts] == [700, 300, 797]
+    assert [len(labels) for labels in (learned.labels, searched[1], reported[1])] == [700, 300, 797]
+    images, labels = load_digits()
+    together = torch.cat(parts)
+    assert together.shape == (1797, 3, 8, 8)
+    assert all((together[:, channel].numpy() == images[:, 0]).all() for channel in range(3))
+    assert torch.cat([learned.labels, searched[1], reported[1]]).tolist() == labels.tolist()
+
+
+def test_values_are_scores_in_per_cent_and_made_once(small: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    problem = Scored(Supernet.built(lambda: NDS(**small), 0), "cost")
+    inputs = problem.inputs(4)
+    assert problem.transitions.alive(inputs).all()
+    configurations = problem.transitions.view.decode(inputs)
+    _, (searched, reported) = nat_darts_supernet.images()
+    expected = [100 * Scorer(problem.supernet, [part]).scores(configurations) for part in (searched, reported)]
+    scored: list[int] = []
+    scores = Scorer.scores
+    monkeypatch.setattr(Scorer, "scores", lambda self, those: scored.append(len(those)) or scores(self, those))
+    twice = inputs[[3, 0, 1, 1, 2]]
+    assert problem.valid(twice).tolist() == expected[0][[3, 0, 1, 1, 2]].tolist()
+    assert problem.valid(inputs).tolist() == expected[0].tolist()
+    assert problem.test(inputs).tolist() == expected[1].tolist()
+    assert problem.valid(inputs).tolist() == expected[0].tolist()
+    assert scored == [4, 4]
+    assert (expected[0] != expected[1]).any()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_a_tiny_run_of_every_arm(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "EPOCHS", 1)
-    monkeypatch.setattr(benchmark.trained, "__defaults__", (1,))
-    monkeypatch.setattr(benchmark, "TOTALS", (6, 12))
-    monkeypatch.setattr(nat_arms, "KS", (0, 1, 2))
-    monkeypatch.setattr(benchmark, "LOCAL_BUDGETS", (1,))
-    small = {"n_start": 4, "policy_steps": 1, "final_steps": 1, "derive_samples": 5}
+def test_a_tiny_run_of_every_arm_goes_on_where_it_was(
+    small: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    tiny = {"n_start": 5, "policy_steps": 1, "final_steps": 1, "derive_samples": 20}
     config = nat_arms.LearnerConfig
-    monkeypatch.setattr(nat_arms, "LearnerConfig", lambda **given: config(**given, **small))
-    monkeypatch.setattr(benchmark.Scored.inputs, "__defaults__", (4,))
-    arms = {"recipe": 8, "paper_line_graph": 8, "random": 0, "shared": 0, "local": 0}
-    cases = [Case("cost", arm, queries, 1) for arm, queries in arms.items()]
-    path = tmp_path / "made.csv"
-    benchmark.run(cases, path, tmp_path / "supernet.safetensors")
-    rows = read_rows(path)
-    assert [row["arm"] for row in rows] == list(arms)
-    benchmark.run(cases, path, tmp_path / "supernet.safetensors")  # nothing is left
-    assert read_rows(path) == rows
-    for key, results in Runs(rows).all_of().items():
-        for result in results:
-            assert result.dearer <= 0
-            assert result.kept >= 0 or (key[2], key[4]) == ("recipe", 0)
+    monkeypatch.setattr(nat_arms, "LearnerConfig", lambda **given: config(**given, **tiny))
+    monkeypatch.setattr(nat_darts_supernet, "EPOCHS", 1)
+    monkeypatch.setattr(nat_darts_supernet, "TOTALS", (8, 30))
+    trained = nat_darts_supernet.trained
+    monkeypatch.setattr(nat_darts_supernet, "trained", lambda path: trained(path, 1))
+    inputs = Scored.inputs
+    monkeypatch.setattr(Scored, "inputs", lambda self: inputs(self, 5))
+    monkeypatch.setattr(nat_darts_supernet_table, "QUERIES", (10,))
+    nat_darts_supernet.problem_of.cache_clear()
+    queries = {"recipe": 10, "paper_line_graph": 10, "random": 0, "shared": 0, "local": 0}
+    cases = [Case("cost", arm, n, seed) for seed in (1, 2) for arm, n in queries.items()]
+    path, supernet = tmp_path / "made.csv", tmp_path / "supernet.safetensors"
+    nat_darts_supernet.run(cases[:3], path, supernet)
+    first = path.read_text()
+    nat_darts_supernet.run(cases, path, supernet)
+    assert path.read_text().startswith(first)
+    rows = common.read_rows(path)
+    assert [(row["arm"], row["seed"]) for row in rows] == [(case.arm, str(case.seed)) for case in cases]
+    nat_darts_supernet.main(["table", "--results", str(path)])
+    told = path.with_suffix(".md").read_text()
+    assert "cost, 10 queries, K = 1, above the paper's learner" in told
+    assert "- reached: with K of 1 or more no output is below its input" in told
+    assert "random outputs" in path.with_suffix(".svg").read_text()
+    nat_darts_supernet.problem_of.cache_clear()
 
 
-def rows(recipe: float, paper: float, shared: float) -> list[dict[str, str]]:
-    made = []
-    for rule in ("nat", "cost"):
-        for seed, noise in ((2019, 0.0), (2020, 0.1), (2021, -0.1)):
-            for arm, gain, settings in (("recipe", recipe, (0, 1, 10)), ("paper_line_graph", paper, (1, 10))):
-                for queries in (100, 300):
-                    text = " ".join(f"{k}:{gain + noise:.2f}:{gain + noise:.2f}:{200 + k}:0.0:0" for k in settings)
-                    made.append(row(rule, arm, queries, seed, text))
-            text = " ".join(f"{n}:{shared:.2f}:{shared:.2f}:{n}:0.0:0" for n in (45, 800))
-            made.append(row(rule, "shared", 0, seed, text))
-    return made
+def row(rule: str, arm: str, queries: int, results: str, seed: int) -> dict[str, str]:
+    return {"problem": "darts", "rule": rule, "arm": arm, "queries": str(queries), "seed": str(seed),
+            "results": results, "outlook": "", "seconds": "1.0"}  # fmt: skip
 
 
-def row(rule: str, arm: str, queries: int, seed: int, results: str) -> dict[str, str]:
-    key = {"problem": "darts", "rule": rule, "arm": arm, "queries": str(queries), "seed": str(seed)}
-    return {**key, "results": results}
+def rows_of(ours: list[float], theirs: list[float], shared: list[float]) -> list[dict[str, str]]:
+    """Runs by seed; the cache gains a point more for each 100 evaluations than with 100."""
+    rows = []
+    for seed, (a, b, c) in enumerate(zip(ours, theirs, shared, strict=True)):
+        rows += [
+            row("nat", "recipe", 100, f"1:{a}:0:200:0:0", seed),
+            row("nat", "paper_line_graph", 100, f"1:{b}:0:190:0:0", seed),
+            row("nat", "shared", 0, f"100:{c}:0:100:0:0 300:{c + 2}:0:300:0:0", seed),
+        ]
+    return rows
 
 
-def test_verdicts_follow_the_differences():
-    better = benchmark.verdicts(Runs(rows(5.0, 3.0, 4.0)))
-    assert len(better) == 2 * 2 * 2 * 2 + 1
-    assert all(line.startswith("- reached") for line in better)
-    assert "+2.00 points [+2.00, +2.00]" in better[0]
-    level = benchmark.verdicts(Runs(rows(4.0, 4.0, 3.0)))
-    assert [line.startswith("- reached") for line in level[:2]] == [False, True]
+def test_seeds_are_paired_whatever_the_order_of_the_rows():
+    rows = rows_of([3, 6, 9], [2, 4, 6], [1, 4.5, 7.5])
+    expected = [(1, 1), (2, 0.5), (3, 0.5)]
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(len(rows))
+        found = nat_darts_supernet_table.margins_of([rows[i] for i in order], "nat", 100, 1)
+        assert found == [pytest.approx(pair) for pair in expected]
 
 
-def test_the_table_shows_every_arm():
-    text = benchmark.table(rows(5.0, 3.0, 4.0))
-    assert "| cost | recipe | 100 | 10 | 210 | 5.00 ± 0.08 |" in text
-    assert "3 seeds" in text
+def test_the_interval_is_student_s():
+    above_paper, above_shared, kept = nat_darts_supernet_table.verdicts(rows_of([3, 6, 9], [2, 4, 6], [0, 2.9, 6.1]))
+    # 1, 2, 3: half of 2 * 4.303 * 1 / sqrt(3)
+    told = "- **NOT reached**: nat, 100 queries, K = 1, above the paper's learner: +2.00 points [-0.48, +4.48]"
+    assert above_paper == told
+    # 2, 2.1, 1.9
+    assert above_shared.startswith("- reached: ")
+    assert above_shared.endswith("above the shared cache at as many evaluations: +2.00 points [+1.75, +2.25]")
+    assert kept.startswith("- reached")
+
+
+@pytest.mark.parametrize(
+    ("arm", "results", "good"),
+    [
+        ("recipe", "0:1:1:100:-2:0 1:1:1:200:0:0", True),  # K = 0 promises nothing
+        ("recipe", "0:1:1:100:-2:1 1:1:1:200:0:0", False),
+        ("recipe", "1:1:1:200:-0.01:0", False),
+        ("random", "1:1:1:200:0:3", False),
+    ],
+)
+def test_promises(arm: str, results: str, good: bool):
+    *_, told = nat_darts_supernet_table.verdicts([row("cost", arm, 100, results, 0)])
+    assert told.startswith("- reached") == good
+
+
+def test_runs_of_which_the_counterpart_is_missing_are_left_out():
+    rows = [one for one in rows_of([3, 6, 9], [2, 4, 6], [0, 1, 2])
+            if (one["arm"], one["seed"]) != ("paper_line_graph", "1")]  # fmt: skip
+    assert len(nat_darts_supernet_table.margins_of(rows, "nat", 100, 1)) == 2
+    assert nat_darts_supernet_table.margins_of(rows, "cost", 100, 1) == []
+
+
+def test_what_is_published_is_complete_and_follows_from_the_stored_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    rows = common.read_rows(nat_darts_supernet.RESULTS)
+    stored = sorted((row["rule"], row["arm"], row["queries"], row["seed"]) for row in rows)
+    assert stored == sorted((c.rule, c.arm, str(c.queries), str(c.seed)) for c in nat_darts_supernet.cases())
+    published = nat_darts_supernet.RESULTS.with_suffix(".md").read_text()
+    (told,) = [line for line in published.splitlines() if " cores; Python " in line]
+    monkeypatch.setattr(common, "machine", lambda: told)
+    assert nat_darts_supernet_table.table(rows) == published
+    assert nat_darts_supernet_table.plot(rows) == nat_darts_supernet.RESULTS.with_suffix(".svg").read_text()
+
+
+@pytest.mark.parametrize(
+    ("argv", "told"),
+    [
+        (["table", "--results", "nowhere.csv"], "nowhere.csv holds no results"),
+        (["run", "--part", "2", "2"], "the first is a number from 0, below the second"),
+        (["walk"], "invalid choice"),
+    ],
+)
+def test_bad_options(argv: list[str], told: str, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        nat_darts_supernet.main(argv)
+    assert ended.value.code == 2
+    assert told in capsys.readouterr().err
