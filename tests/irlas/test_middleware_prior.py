@@ -87,6 +87,7 @@ def test_a_used_up_prior_leaves_tpe_to_itself():
     assert len(engine._history) == 30
 
 
+@pytest.mark.slow
 def test_a_grid_is_whole_beside_the_priors_models():
     space, stimuli = space_of(), MirrorStimuli(n_initial=5)
     whole = [json.dumps(model.sample) for model in space.grid()]

@@ -49,6 +49,7 @@ def accuracy(sample: dict[str, str]) -> float:
     return load_table("cifar10")[dict(zip(LABELS, [OURS.get(name, name) for name in names], strict=True))] / 100
 
 
+@pytest.mark.slow
 def test_a_model_space_is_measured() -> None:
     strategy = NAT(input_shape=SHAPE, inputs=INCEPTION)
     strategy.look_at(space())
@@ -58,6 +59,7 @@ def test_a_model_space_is_measured() -> None:
         assert tuple(found.cost_before) == count(space(), SHAPE)
 
 
+@pytest.mark.slow
 def test_the_shape_is_that_of_the_evaluator_s_data() -> None:
     class WithData:
         """An executable space, as far as a strategy looks at it."""
@@ -75,6 +77,7 @@ def test_the_shape_is_that_of_the_evaluator_s_data() -> None:
         assert tuple(searcher.transformed(0).cost_before) == count(space(), (3, 16, 16))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

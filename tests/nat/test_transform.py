@@ -60,6 +60,7 @@ def test_of_few_outputs_the_best_is_found_exactly(rule):
     assert result.evaluations == len(living)
 
 
+@pytest.mark.slow
 def test_it_costs_no_more_and_scores_no_less():
     score = Count(WIDE.space)
     result = wide(score, queries=20, k=4)
@@ -74,6 +75,7 @@ def test_it_costs_no_more_and_scores_no_less():
     assert told["after"] == result.after and told["cost_before"] == {"madds": 32, "params": 32}
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_output():
     one, same, other = (wide(Count(WIDE.space), queries=15, k=2, seed=seed) for seed in (1, 1, 2))
     assert one.to_json() == same.to_json() != other.to_json()
@@ -125,6 +127,7 @@ def test_a_table_is_looked_up():
 # -- a policy that learned ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_policy_proposes_without_learning_anew(tmp_path):
     learned = wide(Count(WIDE.space), queries=30, k=1).learned
     path = tmp_path / "folder" / "policy.safetensors"
@@ -199,6 +202,7 @@ def test_a_scorer_that_fails_is_named_with_the_architecture():
         transform(BEFORE, SPACE, {}, costs=NASBENCH201_COSTS)  # a dictionary is not looked up by dictionaries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", [1.0, -1.0])
 @pytest.mark.parametrize("size", [1e13, 1e100, 1e308])
 def test_scores_of_any_size_are_reckoned_with(size, sign):
@@ -208,6 +212,7 @@ def test_scores_of_any_size_are_reckoned_with(size, sign):
     assert (told.score_before, told.score_after) == (-size, size)
 
 
+@pytest.mark.slow
 def test_a_learner_that_runs_out_of_proposals_says_how_much_it_left():
     before = {**dict.fromkeys(SPACE.labels, "none"), "cell.edge_0_3": "skip_connect"}  # 64 outputs, 48 of them alive
     result = transform(before, SPACE, Count(SPACE), costs=NASBENCH201_COSTS, queries=60, k=0, config=SMALL)

@@ -61,6 +61,7 @@ def test_naonet_has_as_many_parameters_as_published():
     assert count(network, (3, 224, 224)).params == 11_352_319  # 11.35 M, for ImageNet
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_transformed_naonets_are_networks_that_never_cost_more():
     edges, costs = space_of("NAONet")

@@ -79,6 +79,7 @@ def test_a_run_repeats_itself(case, monkeypatch):
     assert len(set(first.tolist())) == 25
 
 
+@pytest.mark.slow
 def test_a_table_of_a_tiny_run(monkeypatch):
     monkeypatch.setattr(irlas_benefit, "EVALUATIONS", {"QL": 30, "RE": 30, "LaNAS": 12})
     cases = [Case("QL", arm) for arm in ("unshaped", "prior")] + [Case("RE", arm) for arm in ("unshaped", "prior")]

@@ -48,6 +48,7 @@ def test_what_is_learned_searched_by_and_reported_are_different_images():
     assert torch.cat([learned.labels, searched[1], reported[1]]).tolist() == labels.tolist()
 
 
+@pytest.mark.slow
 def test_values_are_scores_in_per_cent_and_made_once(small: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
     problem = Scored(Supernet.built(lambda: NDS(**small), 0), "cost")
     inputs = problem.inputs(4)

@@ -106,6 +106,7 @@ def test_the_policy_learns_which_outputs_score():
     assert kept() > before + 0.3
 
 
+@pytest.mark.slow
 def test_a_state_goes_on_as_if_nothing_had_happened():
     first, _ = learner({"n_inputs": 2})
     first.learn(*stripes())
