@@ -364,8 +364,9 @@ class MirrorStimuli(StrategyMiddleware):  # type: ignore[misc]  # NNI has no typ
         number = self._trials.get(id(event.model))
         if number is None or self.shaper is None:
             return
+        ran = number in self._running  # an end may be told twice
         self._running.discard(number)
         if event.status not in (ModelStatus.Trained, ModelStatus.Interrupted):
             self.shaper.fail(number, "the trial failed, or was stopped")
-        if self._done and not self._running:
+        if self._done and ran and not self._running:
             self._stop_listening()  # but for this callback: the engine goes through the list of them right now

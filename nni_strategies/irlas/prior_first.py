@@ -17,7 +17,7 @@ from nni_strategies.search.searcher import Prior
 from nni_strategies.space.from_nni import ModelSpaceView
 
 _TRIES = 64  # draws for a configuration that was not tried
-_SEED_WORDS = 4
+SEED_WORDS = 4
 
 
 class FirstDraws:
@@ -58,7 +58,7 @@ class FirstDraws:
         return None
 
 
-class TunerWithPrior:
+class TunerWithPrior(FirstDraws):
     """Stands in for the tuner of an ``HPOTunerStrategy``, until :meth:`release`.
 
     Parameters
@@ -72,15 +72,10 @@ class TunerWithPrior:
     def __init__(self, strategy: Any, view: ModelSpaceView, prior: Prior, n_initial: int) -> None:
         self._strategy, self._tuner = strategy, strategy.tuner
         own = getattr(self._tuner, "rng", None)
-        words = own.integers(2**32, size=_SEED_WORDS) if isinstance(own, np.random.Generator) else None
-        self._first = FirstDraws(view, prior, n_initial, np.random.default_rng(words))
+        words = own.integers(2**32, size=SEED_WORDS) if isinstance(own, np.random.Generator) else None
+        super().__init__(view, prior, n_initial, np.random.default_rng(words))
         self._drawn: set[int] = set()  # parameter ids
         strategy.tuner = self
-
-    @property
-    def count(self) -> int:
-        """How many were drawn."""
-        return self._first.count
 
     def release(self) -> None:
         """Give the strategy its tuner back; harmless when repeated."""
@@ -89,7 +84,7 @@ class TunerWithPrior:
 
     def generate_parameters(self, parameter_id: int, **kwargs: Any) -> Any:
         """Return the sample of a model: the prior's, then the tuner's."""
-        sample = self._first.next()
+        sample = self.next()
         if sample is None:
             return self._tuner.generate_parameters(parameter_id, **kwargs)
         self._drawn.add(parameter_id)
@@ -112,7 +107,7 @@ class TunerWithPrior:
         return getattr(self._tuner, name)
 
 
-class GridWithPrior:
+class GridWithPrior(FirstDraws):
     """Puts models of a prior before a model space's grid, until :meth:`release`.
 
     Parameters
@@ -126,19 +121,14 @@ class GridWithPrior:
     """
 
     def __init__(self, strategy: Any, model_space: Any, view: ModelSpaceView, prior: Prior, n_initial: int) -> None:
-        words = strategy._random_state.randint(2**32, size=_SEED_WORDS, dtype=np.uint32)
-        self._first = FirstDraws(view, prior, n_initial, np.random.default_rng(words))
+        words = strategy._random_state.randint(2**32, size=SEED_WORDS, dtype=np.uint32)
+        super().__init__(view, prior, n_initial, np.random.default_rng(words))
         self._model_space, self._stock = model_space, model_space.grid
         model_space.grid = self.grid
 
-    @property
-    def count(self) -> int:
-        """How many were drawn."""
-        return self._first.count
-
     def grid(self, memo: MutableMapping[str, Any] | None = None, granularity: int | None = None) -> Iterator[Any]:
         """Yield models, as NNI's ``Mutable.grid`` does; where `memo` holds values already, NNI's alone."""
-        while not memo and (sample := self._first.next()) is not None:
+        while not memo and (sample := self.next()) is not None:
             yield self._model_space.freeze(sample)
         yield from self._stock(memo, granularity)
 

@@ -12,14 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from nni_strategies.irlas.prior_first import FirstDraws
+from nni_strategies.irlas.prior_first import SEED_WORDS, FirstDraws
 from nni_strategies.search.searcher import Prior
 from nni_strategies.space.from_nni import ModelSpaceView
 
-_SEED_WORDS = 4
 
-
-class PolicyWithPrior:
+class PolicyWithPrior(FirstDraws):
     """Lets the policy of a ``PolicyBasedRL`` begin with models of a prior, until :meth:`release`.
 
     Parameters
@@ -33,18 +31,13 @@ class PolicyWithPrior:
     """
 
     def __init__(self, strategy: Any, model_space: Any, view: ModelSpaceView, prior: Prior, n_initial: int) -> None:
-        words = torch.randint(2**31, (_SEED_WORDS,)).tolist()
-        self._first = FirstDraws(view, prior, n_initial, np.random.default_rng(words))
+        words = torch.randint(2**31, (SEED_WORDS,)).tolist()
+        super().__init__(view, prior, n_initial, np.random.default_rng(words))
         found = model_space.simplify().items()
         self._choices = {label: choice for label, choice in found if hasattr(choice, "values")}  # constraints have none
         self._policy, self._forward = strategy._policy, strategy._policy.forward
         self._actions: list[int] = []
         self._policy.forward = self._acted
-
-    @property
-    def count(self) -> int:
-        """How many were drawn."""
-        return self._first.count
 
     def release(self) -> None:
         """Give the policy its own actions back; harmless when repeated."""
@@ -55,7 +48,7 @@ class PolicyWithPrior:
         if not self._policy.updating:
             step = int(batch.obs.cur_step[0])
             if step == 0:
-                sample = self._first.next()
+                sample = self.next()
                 self._actions = [] if sample is None else self._actions_of(sample)
             if self._actions:
                 result.act = torch.full_like(result.act, self._actions[step])

@@ -10,6 +10,9 @@ import pytest
 import nni_strategies.bridge.torchvision_first  # noqa: F401
 
 # isort: split
+from nni.nas.execution import SequentialExecutionEngine
+from nni.nas.execution.event import ModelEventType
+from nni.nas.space import ModelStatus
 from nni.nas.strategy import Random
 from nni.nas.strategy.middleware import Chain, Deduplication, FailureHandler, Filter, MultipleEvaluation
 
@@ -80,6 +83,25 @@ def test_the_journal_is_the_state(tmp_path):
     assert [event["metrics"]["shaped"] for event in finished] == [trial.shaped for trial in second.shaper.trials]
     with pytest.raises(JournalError, match="another search"):
         run(Random(seed=4), paper(lam=0.3, journal=path), n=4)
+
+
+class Waiting(SequentialExecutionEngine):
+    """Leaves models unfinished, as an engine does whose strategy ends before its last trials."""
+
+    def submit_models(self, *models):
+        pass
+
+
+def test_the_last_trial_ends_the_listening_and_may_end_twice():
+    engine, stimuli, space = Waiting(max_model_count=3), MirrorStimuli(gate=0), space_of()
+    Chain(Random(seed=1), stimuli).initialize(space, engine)
+    models = [space.random(), space.random()]
+    stimuli.submit_models(*models)
+    stimuli._cleanup()
+    heard = engine._callbacks[ModelEventType.FinalMetric]
+    for model, listening in ((models[0], True), (models[1], False), (models[1], False)):
+        engine.dispatch_model_event(ModelEventType.TrainingEnd, status=ModelStatus.Trained, model=model)
+        assert (stimuli._on_final_metric in heard) is listening
 
 
 def test_the_state_of_another_search_is_refused():
