@@ -2,8 +2,9 @@
 
 Steps, each a command of its own whose results are files of one folder:
 
-- ``supernet`` trains all architectures of the space with shared weights, by uniform paths, on a part of the training
-  images; a kill costs an epoch
+- ``supernet`` trains architectures with shared weights on a part of the training images, by uniform paths: of the whole
+  space, or with ``--paths outputs`` of what the one architecture can become, so that each operation is trained for
+  longer; a kill costs an epoch
 - ``transform`` lets NAT transform the one architecture; scores are the supernet's accuracy on held-out training images
 - ``retrain`` trains ``--network original`` or ``transformed`` alone, by one recipe, from weights and in an order that
   ``--seed`` draws; steps with different networks and seeds may run side by side
@@ -31,7 +32,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -39,17 +39,17 @@ from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
 from nni_strategies.nat.rules import RULES
 from nni_strategies.nat.transform import QUERIES, K, TransformResult, transform
-from nni_strategies.space.search_space import Configuration, SearchSpace
 from nni_strategies.supernet import checkpoint as files
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.scorer import Batch, Scorer
-from nni_strategies.supernet.training import Recipe, train
+from nni_strategies.supernet.training import Paths, Recipe, train
 from trial_code import nat_table, search_program, train_nasnet
 from trial_code.images import Images
 from trial_code.train_supernet import Shortened
 
 STEPS = ("supernet", "transform", "retrain", "table", "all")
 NETWORKS = ("original", "transformed")
+PATHS = ("space", "outputs")
 SUPERNET, TRANSFORMED = "supernet.safetensors", "transform.json"
 
 _SHAPING = ("width", "cells", "batch_size", "holdout", "cutout", "max_steps", "seed")  # of a supernet
@@ -108,6 +108,7 @@ def read_options(description: str | None, words: Sequence[str]) -> tuple[Namespa
     p.add_argument("--seed", type=int, default=0, help="of supernet, transformation or retraining")
     p.add_argument("--epochs", type=int, help="of supernet or retraining; default: the experiment's")
     p.add_argument("--rule", choices=RULES, default="cost", help="of the transformation; default %(default)s")
+    p.add_argument("--paths", choices=PATHS, default=PATHS[0], help="what a supernet learns; default: the whole space")
     p.add_argument("--queries", type=int, help=f"scores that NAT learns from; default {QUERIES}")
     p.add_argument("--k", type=int, help=f"outputs that are scored in the end; default {K}")
     p.add_argument("--network", choices=NETWORKS, help="of retrain")
@@ -173,7 +174,7 @@ def train_supernet(program: Program, given: Namespace, rest: Sequence[str]) -> N
     torch.set_num_threads(trained.threads)
     images = train_nasnet.open_images(trained)
     supernet = Supernet.built(lambda: program.space(trained, images), trained.seed).to(trained.device)
-    moves = moves_of_space(program.space(trained, images), input_shape=images.input_shape)
+    moves = moves_of_space(program.space(trained, images), given.rule, input_shape=images.input_shape)
     recipe = Recipe(
         epochs=trained.epochs, learning_rate=trained.lr, momentum=trained.momentum, weight_decay=trained.weight_decay,
         precision="bfloat16" if trained.amp else "float32", seed=trained.seed,
@@ -184,17 +185,27 @@ def train_supernet(program: Program, given: Namespace, rest: Sequence[str]) -> N
         line = {"epoch": epoch, "train_loss": round(loss, 4), "seconds": round(time.monotonic() - started, 1)}
         print(json.dumps(line), flush=True)
 
+    about = {name: getattr(trained, name) for name in _SHAPING} | {"amp": trained.amp}
+    paths = living(moves)
+    if given.paths == "outputs":
+        paths, about = outputs_of(moves, program.before), about | {"paths": given.paths, "rule": given.rule}
     train(
-        supernet, Shortened(images, trained.max_steps), recipe, paths=living(moves),
-        checkpoint=given.folder / SUPERNET, after_epoch=say,
-        about={**{name: getattr(trained, name) for name in _SHAPING}, "amp": trained.amp},
+        supernet, Shortened(images, trained.max_steps), recipe, paths=paths, checkpoint=given.folder / SUPERNET,
+        after_epoch=say, about=about,
     )  # fmt: skip
 
 
-def living(moves: SpaceMoves) -> Callable[[SearchSpace, np.random.Generator, int], list[Configuration]]:
+def living(moves: SpaceMoves) -> Paths:
     """Return what draws a supernet's paths: uniformly among those without a dead cell."""
     transitions = moves.transitions
     return lambda space, rng, n: transitions.view.decode(transitions.inputs(rng, n))
+
+
+def outputs_of(moves: SpaceMoves, before: Mapping[str, Any]) -> Paths:
+    """Return what draws a supernet's paths among what one architecture can become, itself included."""
+    transitions = moves.transitions
+    parent = transitions.view.encode([moves.configuration(moves.read(before))])
+    return lambda space, rng, n: transitions.view.decode(transitions.random_children(parent, n, rng))
 
 
 def transform_by_supernet(program: Program, given: Namespace) -> TransformResult:
@@ -204,6 +215,8 @@ def transform_by_supernet(program: Program, given: Namespace) -> TransformResult
     if header["epochs"] < recipe["epochs"]:
         allowed = f"{recipe['epochs']} epochs, of which {header['epochs']} are done: go on with the step supernet"
         raise InvalidArgument("supernet", str(given.folder / SUPERNET), allowed)
+    if about.get("rule", given.rule) != given.rule:
+        raise InvalidArgument("--rule", given.rule, f"{about['rule']}: the supernet learned no other outputs")
     words = ["--data", given.data, "--device", given.device, "--holdout", str(about["holdout"])]
     trained = train_nasnet.options([*words, "--width", str(about["width"]), "--cells", str(about["cells"])])
     trained.seed = about["seed"]

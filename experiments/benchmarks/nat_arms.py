@@ -56,15 +56,19 @@ def recipe(
         query = learner.ask()
         learner.tell(query.child, float(problem.valid(query.child)[0]))
     learner.finish()
-    return (_derived(problem, learner, inputs, k) for k in KS), learner.outlook
+    return _derived(problem, learner, inputs), learner.outlook
 
 
-def _derived(problem: Problem, learner: Learner, inputs: Architectures, k: int) -> Outcome:
-    own = copy.copy(learner)  # what one K evaluates is not there for another
-    own.evaluated = learner.evaluated.first(len(learner.evaluated))
-    derivation = Derivation(own, inputs, k)
-    own.evaluated.add(derivation.wanted, problem.valid(derivation.wanted))
-    return Outcome(k, derivation.result().outputs, len(own.evaluated))
+def _derived(problem: Problem, learner: Learner, inputs: Architectures) -> Iterator[Outcome]:
+    """Yield the outcomes by K; the first K rounds of many are the rounds of K."""
+    yield Outcome(0, Derivation(learner, inputs, 0).result().outputs, len(learner.evaluated))
+    derivation = Derivation(learner, inputs, KS[-1])
+    rounds = derivation.rounds()
+    for k in range(KS[-1] + 1):
+        wanted = next(rounds, inputs[[]])  # of K = 0 those inputs that are not known
+        learner.evaluated.add(wanted, problem.valid(wanted))
+        if k in KS[1:]:
+            yield Outcome(k, derivation.result().outputs, len(learner.evaluated))
 
 
 def paper(problem: Problem, inputs: Architectures, queries: int, policy: str, seed: int) -> Iterator[Outcome]:

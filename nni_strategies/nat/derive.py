@@ -1,10 +1,10 @@
 """The outputs of inputs, once the learner has learned.
 
-Of 200 outputs that the policy draws for an input, the critic's `k` best are evaluated, and the input. Its output is the
-best of all that was evaluated and that it can become, be it for another input: it never reaches less than its input.
+The inputs are evaluated; then, in `k` rounds, of each input its most promising contender (:mod:`.contenders`), as long
+as one may beat what is known. The output of an input is the best of all that was evaluated and that it can become, be
+it for another input: it never reaches less than its input.
 
-With ``k = 0`` nothing is evaluated, and there is no such guarantee. What was not evaluated is chosen where its mean
-less half its standard deviation beats all that is known: the critic errs most about what is unlike all it has seen.
+With ``k = 0`` nothing is evaluated, the critic alone chooses (:mod:`.unevaluated`), and there is no such guarantee.
 """
 
 from __future__ import annotations
@@ -15,16 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from nni_strategies.nat.contenders import Contenders
 from nni_strategies.nat.edges import Architectures
-from nni_strategies.nat.evaluated import joined
+from nni_strategies.nat.evaluated import Identity, identities, joined
 from nni_strategies.nat.learner import Learner
-from nni_strategies.nat.shortlist import shortlists
+from nni_strategies.nat.unevaluated import unevaluated_outputs
 
 Array = npt.NDArray[np.float64]
-
-CAUTION = 0.5
-
-_WEIGHED = 20  # samples of an input whose standard deviation is asked
 
 
 @dataclass(frozen=True)
@@ -56,48 +53,47 @@ class Derivation:
     inputs
         A batch of `n`.
     k
-        How many outputs of each input are evaluated.
-
-    Attributes
-    ----------
-    wanted
-        What is to be evaluated, and then added to ``learner.evaluated``, before :meth:`result`: each once, and nothing
-        that is there already.
+        How many outputs of each input are evaluated at most.
     """
 
     def __init__(self, learner: Learner, inputs: Architectures, k: int) -> None:
         learner.finish()
         self._learner, self._inputs, self._k = learner, inputs, k
-        lists = [outputs[: k or _WEIGHED] for outputs in shortlists(learner, inputs)]
-        self._best, self._owner = joined(lists), np.repeat(np.arange(len(lists)), [len(each) for each in lists])
-        offers = joined([inputs, self._best])
-        self.wanted = offers[learner.evaluated.unknown(offers)] if k else inputs[[]]
+
+    def rounds(self) -> Iterator[Architectures]:
+        """Yield what is to be evaluated, each once and nothing that ``learner.evaluated`` knows already.
+
+        First come the inputs, be there none that are unknown; then at most `k` rounds. What they reached is to be added
+        before the next is asked for; what failed is not asked for again.
+        """
+        evaluated = self._learner.evaluated
+        if not self._k:
+            return
+        new = self._inputs[evaluated.unknown(self._inputs)]
+        yield new
+        contenders = Contenders(self._learner, self._inputs)
+        asked: set[Identity] = set(identities(self._learner.transitions.view, new))
+        for _ in range(self._k):
+            wanted: dict[Identity, Architectures] = {}
+            for ranked in contenders.ranked(evaluated):
+                place = next((i for i, name in enumerate(ranked.names[: ranked.n_worth]) if name not in asked), None)
+                if place is not None:
+                    wanted.setdefault(ranked.names[place], ranked.outputs[[place]])
+            if not wanted:
+                return
+            asked |= wanted.keys()
+            yield joined(list(wanted.values()))
 
     def result(self) -> Derived:
         """Return the outputs."""
         evaluated, critic = self._learner.evaluated, self._learner.critic
-        place, value = evaluated.best_reachable(self._inputs)
-        own = evaluated.values_of(self._inputs)
-        found = enumerate(place.tolist())
-        outputs = [evaluated.architectures[[at]] if at >= 0 else self._inputs[[i]] for i, at in found]
-        for kept in np.flatnonzero(np.nan_to_num(own, nan=-np.inf) >= value).tolist():
-            outputs[kept] = self._inputs[[kept]]
-        if self._k == 0:
-            known = critic.target(np.fmax(own, value))
-            for i, offer in self._promising(known):
-                outputs[i] = offer
-        together = joined(outputs)
-        return Derived(together, evaluated.values_of(together), critic.value(critic.mean(together)))
-
-    def _promising(self, known: Array) -> Iterator[tuple[int, Architectures]]:
-        """Yield what was not evaluated and is expected to beat the targets known of inputs, ``[n]``, with its input."""
-        offers = joined([self._inputs, self._best])
-        owner = np.concatenate([np.arange(len(self._inputs)), self._owner])
-        mean, sd = self._learner.critic.predict(offers)
-        new = (self._learner.evaluated.places(offers) < 0) & self._learner.transitions.alive(offers)
-        cautious = np.where(new, mean - CAUTION * sd, -np.inf)
-        for i in range(len(self._inputs)):
-            mine = np.flatnonzero(owner == i)
-            best = int(mine[cautious[mine].argmax()])
-            if cautious[best] > known[i]:
-                yield i, offers[[best]]
+        if self._k:
+            place, value = evaluated.best_reachable(self._inputs)
+            own = np.nan_to_num(evaluated.values_of(self._inputs), nan=-np.inf)
+            outputs = self._inputs.operations.copy()
+            better = value > own
+            outputs[better] = evaluated.architectures.operations[place[better]]
+            chosen = self._inputs.replaced(outputs)
+        else:
+            chosen = unevaluated_outputs(self._learner, self._inputs)
+        return Derived(chosen, evaluated.values_of(chosen), critic.value(critic.mean(chosen)))

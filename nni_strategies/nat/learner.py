@@ -137,10 +137,6 @@ class Learner:
             self._improve(self.config.final_steps, self._rng(_POLICY, len(self._begins) + 1))
         self._finished = True
 
-    def learned(self) -> Evaluated:
-        """Return the results it learned from; raises nothing, once finished."""
-        return self.evaluated.first(self._n_learned or 0)
-
     def _count(self) -> None:
         if self.done:
             return

@@ -4,8 +4,9 @@ A search has three phases:
 
 1. **Queries**: outputs of the inputs, from which the learner learns (:mod:`.learner`, :mod:`.paper_queries`).
 2. **Inputs**: the architectures themselves; while results of queries are out, they come first.
-3. **Outputs**: of each input the best by the critic, then of each the second best, and so on: as many as there are
-   trials for. When none are left, what else an input can become; inputs that were drawn are followed by further ones.
+3. **Outputs**: in rounds of each input the most promising by a critic that has learned from all results so far
+   (:mod:`.output_rounds`), as many as there are trials for. When none are left, what else an input can become; inputs
+   that were drawn are followed by further ones.
 
 Nothing is proposed twice, and the search is complete when nothing is left. The output of an input is the best that was
 evaluated for whatever reason (:meth:`NATSearcher.transformed`), so that it is never worse than its input.
@@ -32,9 +33,9 @@ from nni_strategies.nat.given_inputs import checked_inputs, read_inputs
 from nni_strategies.nat.learner import Learner
 from nni_strategies.nat.leftovers import Leftovers, distinct
 from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
+from nni_strategies.nat.output_rounds import OutputRounds
 from nni_strategies.nat.paper_queries import PaperQueries
 from nni_strategies.nat.queries import Query
-from nni_strategies.nat.shortlist import shortlists
 from nni_strategies.nat.transformation import Transformation, cost_of, transformation
 from nni_strategies.search.searcher import Prior, Searcher, SearcherConfig, Trial, UniformPrior, describe_prior
 from nni_strategies.space.search_space import Configuration, SearchSpace
@@ -115,7 +116,7 @@ class NATSearcher(Searcher):
         self._taken: dict[Identity, None] = {}  # proposed, or known otherwise
         self._n_asked = 0  # queries
         self._others: set[int] = set()  # trials that are no queries
-        self._shortlists: list[tuple[Architectures, list[Identity]]] | None = None
+        self._outputs = OutputRounds(self.learner, self.inputs)
 
     # -- proposals --------------------------------------------------------------------------------
 
@@ -161,22 +162,11 @@ class NATSearcher(Searcher):
         return None
 
     def _output(self) -> _Offer | None:
-        """Return the next of the outputs: of each input the best, then of each the second best."""
-        self.learner.finish()
-        if self._shortlists is None:
-            lists = shortlists(self.learner, self.inputs)
-            self._shortlists = [(outputs, identities(self._view, outputs)) for outputs in lists]
-        fresh = [
-            (rank, number)
-            for number, (_, names) in enumerate(self._shortlists)
-            for rank, name in enumerate(names)
-            if name not in self._taken
-        ]
-        if not fresh:
+        found = self._outputs.next(self._taken.keys())
+        if found is None:
             return None
-        rank, number = min(fresh)
-        output = self._shortlists[number][0][[rank]]
-        return _Offer("output", number, self.inputs[[number]], output, self._expected(output))
+        number, output, expected = found
+        return _Offer("output", number, self.inputs[[number]], output, expected)
 
     def _leftover(self, rng: np.random.Generator) -> _Offer:
         number, child = self._leftovers.draw(self._taken.keys(), rng)
@@ -201,7 +191,10 @@ class NATSearcher(Searcher):
 
     def proposed(self, trial: Trial) -> None:
         """Note what is under way, and whether the learner waits for it."""
-        no_query = not self._asks and (self.learner.done or self._input() is not None)
+        left = self._input() is not None
+        no_query = not self._asks and (self.learner.done or left)
+        if self.learner.done and not left:
+            self._outputs.proposed()
         child = self._view.encode([trial.configuration])
         self._taken[identities(self._view, child)[0]] = None
         self.learner.proposed(child)
@@ -269,12 +262,6 @@ class NATSearcher(Searcher):
         """Return what the critic expects of a query; None of one that was chosen blindly."""
         critic = self.learner.critic
         return None if query.worth is None or critic is None else float(critic.value(critic.mean(query.child))[0])
-
-    def _expected(self, output: Architectures) -> float | None:
-        """Return what a learner that has learned expects."""
-        if not isinstance(self.learner, Learner) or not len(self.learner.learned()):
-            return None
-        return float(self.learner.critic.value(self.learner.critic.mean(output))[0])
 
     # -- inputs -----------------------------------------------------------------------------------
 

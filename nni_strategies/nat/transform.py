@@ -1,9 +1,9 @@
 """One architecture in, one out: never costlier, and never worse as far as the scorer can tell.
 
-A learner of this one input (:mod:`.learner`) spends the queries, then the input and its `k` most promising outputs are
-scored (:mod:`.derive`); the best of all that was scored is the answer, at a tie the cheapest, then the one with the
-fewest changes. Where there are no more outputs than queries and `k` together, all are scored instead. Without queries a
-policy that learned before proposes the `k` outputs.
+A learner of this one input (:mod:`.learner`) spends the queries, then the input and, one after the other, at most `k`
+of its most promising outputs are scored (:mod:`.derive`); the best of all that was scored is the answer, at a tie the
+cheapest, then the one with the fewest changes. Where there are no more outputs than queries and `k` together, all are
+scored instead. Without queries a policy that learned before proposes the `k` outputs.
 
 Learning pays off where many architectures are transformed; for one, a local search needs fewer evaluations. A scorer
 that judges with a supernet's shared weights makes them cheap.
@@ -98,7 +98,7 @@ def transform(
     queries
         Scores the learner learns from; 0 with a policy.
     k
-        Outputs that are scored in the end. 0: the critic alone chooses, unscored.
+        Outputs that are scored in the end, at most. 0: the critic alone chooses, unscored.
     seed
         Of everything drawn.
     config
@@ -135,7 +135,8 @@ def transform(
             learner.policy.load_state_dict(known.policy.state_dict())
         unspent = _learn(learner, judge)
         derivation = Derivation(learner, parent, k)
-        judge(derivation.wanted)
+        for wanted in derivation.rounds():
+            learner.evaluated.add(wanted, [bounded(score) for score in judge(wanted)])
         after = None if k else derivation.result().outputs
     if after is None:
         after = best_output(transitions, judge.evaluated, parent, keep=keep_if_worse)

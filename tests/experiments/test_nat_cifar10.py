@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from nni_strategies.errors import DataMissing, InvalidArgument
+from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.supernet import checkpoint
 from tests.trial_code.test_cifar10_teacher import saved_images
 from trial_code import nat_program, nat_table
@@ -72,6 +75,30 @@ def test_the_steps_end_with_a_table_of_both_networks(name, step, tmp_path):
     step(of, "retrain", "--network", "transformed", "--seed", "1", "--epochs", "2", *TINY)
     with pytest.raises(InvalidArgument, match="transformed-1"):
         step(of, "table")
+
+
+def test_a_supernet_of_the_outputs_alone_learns_no_other_paths(step, tmp_path, monkeypatch):
+    of, learned = program("nat_darts_cifar10"), []
+    train = nat_program.train
+
+    def kept(supernet: Any, *given: Any, paths: Any, **more: Any) -> None:
+        learned.extend(paths(supernet.space, np.random.default_rng(0), 200))
+        train(supernet, *given, paths=paths, **more)
+
+    monkeypatch.setattr(nat_program, "train", kept)
+    step(of, "supernet", "--paths", "outputs", "--rule", "nat", *TINY)
+    moves = moves_of_space(of.space(Namespace(width=4, cells=3), None), "nat", input_shape=(3, 32, 32))
+    given = moves.configuration(moves.read(of.before))
+    view, transitions = moves.transitions.view, moves.transitions
+    parents, children = view.encode([given] * 200), view.encode(learned)
+    assert transitions.valid(parents, children).all()
+    assert len(set(children.keys())) > 190
+    with pytest.raises(InvalidArgument, match='--rule = "cost": nat'):
+        step(of, "transform", "--rule", "cost")
+    with pytest.raises(InvalidArgument, match="paths"):  # another supernet than that of the file
+        step(of, "supernet", *TINY)
+    step(of, "transform", "--rule", "nat")
+    assert json.loads((tmp_path / "run" / "transform.json").read_text())["supernet"]["paths"] == "outputs"
 
 
 def test_a_supernet_that_is_not_at_its_end_is_refused(step, tmp_path, monkeypatch):

@@ -104,13 +104,37 @@ class Critic:
 
     def draw(self, architectures: Architectures, rng: np.random.Generator) -> Array:
         """Draw the targets of `n` architectures together from the posterior, ``[n]``."""
+        mean, joint = self._joint(architectures)
+        values, vectors = np.linalg.eigh(joint)
+        normal = np.sqrt(np.maximum(values, 0.0)) * rng.normal(size=len(mean))
+        return np.asarray(mean + vectors @ normal)
+
+    def lead(self, architectures: Architectures) -> tuple[Array, Array]:
+        """Return by how much the targets of `n` are above the first one's, ``[n]``: mean and standard deviation."""
+        mean, joint = self._joint(architectures)
+        variance = joint.diagonal() + joint[0, 0] - 2.0 * joint[0]
+        return mean - mean[0], np.sqrt(np.maximum(variance, 0.0))
+
+    def _joint(self, architectures: Architectures) -> tuple[Array, Array]:
+        """Return mean and covariance of the targets of `n` architectures, ``[n]`` and ``[n, n]``."""
         rows = self._rows(architectures)
         covariance = self._covariance(rows, self._points)
         solved = solve_triangular(self._factor, covariance.T, lower=True, check_finite=False)
-        joint = self._covariance(rows, rows) - solved.T @ solved
-        values, vectors = np.linalg.eigh(joint)
-        normal = np.sqrt(np.maximum(values, 0.0)) * rng.normal(size=len(rows))
-        return np.asarray(covariance @ self._alpha + vectors @ normal)
+        return np.asarray(covariance @ self._alpha), np.asarray(self._covariance(rows, rows) - solved.T @ solved)
+
+    def explained(self) -> float:
+        """Return the share of the targets' variance that is explained when each point is left out in turn.
+
+        0 of equal values, and without any. Rasmussen and Williams: Gaussian Processes for Machine Learning, 2006,
+        equation 5.12.
+        """
+        if len(self._alpha) < 2:
+            return 0.0
+        inverse = cho_solve((self._factor, True), np.eye(len(self._alpha)))
+        errors = self._alpha / inverse.diagonal()
+        targets = self._factor @ (self._factor.T @ self._alpha)
+        variance = float(targets.var())
+        return 1.0 - float(np.mean(errors**2)) / variance if variance > _JITTER else 0.0
 
     def target(self, values: Array) -> Array:
         """Return what measured values ``[n]`` are as targets; those above all it learned from count alike."""

@@ -68,9 +68,15 @@ def combined(kernel: Kernel, cells: Sequence[CellFeatures], a: Integers, b: Inte
     each = [kernel(own, a[:, kind], b[:, kind]) for kind, own in enumerate(cells)]
     if len(each) == 1:
         return each[0]
-    return np.asarray(0.5 * sum(each) / len(each) + 0.5 * np.prod(each, axis=0))
+    together = each[0] * each[1]
+    for one in each[2:]:
+        together *= one
+    return np.asarray(0.5 * sum(each) / len(each) + 0.5 * together)
 
 
 def _rbf(x: Array, y: Array) -> Array:
-    squared = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)[None, :] - 2.0 * x @ y.T
-    return np.asarray(np.exp(-0.5 * np.maximum(squared, 0.0)))
+    squared = (x * x).sum(axis=1)[:, None] + (y * y).sum(axis=1)[None, :]
+    squared -= 2.0 * x @ y.T
+    np.maximum(squared, 0.0, out=squared)
+    squared *= -0.5
+    return np.asarray(np.exp(squared, out=squared))

@@ -56,6 +56,37 @@ def test_mean_and_deviation_are_those_of_the_textbook():
     assert critic.mean(fresh) == pytest.approx(mean)
 
 
+def test_what_it_explains_is_what_it_guesses_of_each_point_left_out():
+    critic, known, values = fitted(ONE, 40)
+    rows, target = critic._rows(known), critic.target(values)
+    k = critic._covariance(rows, rows) + (critic.noise + 1e-8) * np.eye(40)
+    others = [np.flatnonzero(np.arange(40) != i) for i in range(40)]
+    guessed = [k[i, rest] @ np.linalg.solve(k[np.ix_(rest, rest)], target[rest]) for i, rest in enumerate(others)]
+    expected = 1 - np.mean((target - guessed) ** 2) / target.var()
+    assert critic.explained() == pytest.approx(expected)
+    assert 0.3 < expected < 1
+
+
+def test_of_equal_values_nothing_is_explained():
+    critic, known = Critic(ONE, classes_by_name(ONE)), draws(ONE, 10)
+    critic.fit(known, np.full(10, 0.5))
+    assert critic.explained() == 0.0
+
+
+def test_a_lead_is_the_difference_of_two_of_the_joint_posterior():
+    critic, known, values = fitted(ONE, 40)
+    fresh = draws(ONE, 5, seed=1)
+    a, b = critic._rows(known), critic._rows(fresh)
+    k, across = critic._covariance(a, a) + (critic.noise + 1e-8) * np.eye(40), critic._covariance(b, a)
+    mean = across @ np.linalg.solve(k, critic.target(values))
+    joint = critic._covariance(b, b) - across @ np.linalg.solve(k, across.T)
+    contrast = np.eye(5) - np.eye(5)[0]
+    lead, sd = critic.lead(fresh)
+    assert lead == pytest.approx(contrast @ mean)
+    assert sd**2 == pytest.approx(np.diag(contrast @ joint @ contrast.T), abs=1e-8)
+    assert (lead[0], sd[0]) == (0.0, 0.0) and sd[1:].min() > 0.1
+
+
 def test_draws_are_from_the_joint_posterior():
     critic, _, _ = fitted(ONE)
     fresh = draws(ONE, 6, seed=1)
