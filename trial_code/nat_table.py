@@ -12,6 +12,7 @@ from typing import Any
 from nni_strategies.errors import DataMissing, InvalidArgument
 
 NETWORKS = ("original", "transformed")
+_FEW_STEPS = 500  # of a retraining
 _CUT = ("seed", "--seed")  # of a recipe: what trainings of one table may differ in
 
 
@@ -124,8 +125,13 @@ def _lines(transformed: dict[str, Any], rows: Sequence[dict[str, Any]], sized: b
         f"{_size(recipe['--width'], recipe['--cells'], sized)}, learning rate {recipe['--lr']}, "
         f"cutout {recipe['--cutout']}, {rows[0]['data']}, {rows[0]['device']}; "
         f"{sum(row['train_seconds'] for row in rows):.0f} s in all.",
-        *([f"Epochs cut to {recipe['max_steps']} steps: to see it work, no result."] if recipe["max_steps"] else []),
+        *([_cut(recipe["max_steps"], recipe["--epochs"])] if recipe["max_steps"] else []),
     ]
+
+
+def _cut(steps: int, epochs: int) -> str:
+    """Return that epochs were cut; a few hundred steps in all train nothing."""
+    return f"Epochs cut to {steps} steps{': to see it work, no result' if steps * epochs < _FEW_STEPS else ''}."
 
 
 def _size(width: int, cells: int, sized: bool) -> str:
