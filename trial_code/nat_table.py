@@ -118,7 +118,8 @@ def _lines(transformed: dict[str, Any], rows: Sequence[dict[str, Any]], sized: b
         f"Changed: {'; '.join(changed) if changed and before != after else 'nothing'}.",
         "",
         f"Supernet: {supernet['epochs']} epochs, batches of {supernet['batch_size']}"
-        f"{_size(supernet['width'], supernet['cells'], sized)}; {supernet['holdout']} training images held out.",
+        f"{_size(supernet['width'], supernet['cells'], sized)}; {supernet['holdout']} training images held out"
+        f"{'; what the original can become, no other paths' if supernet.get('paths') == 'outputs' else ''}.",
         f"NAT: rule {how['rule']}, {how['queries']} queries, k {how['k']}, {transformed['evaluations']} architectures "
         f"scored on {transformed['scoring_images']} images, {how['seconds']:.0f} s.",
         f"Retraining: {recipe['--epochs']} epochs, batches of {recipe['--batch-size']}"

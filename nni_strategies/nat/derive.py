@@ -34,13 +34,10 @@ class Derived:
         One for each input.
     values
         What they reached, ``[n]``; NaN where the output was not evaluated.
-    predicted
-        What the critic expects of them, ``[n]``.
     """
 
     outputs: Architectures
     values: Array
-    predicted: Array
 
 
 class Derivation:
@@ -86,7 +83,7 @@ class Derivation:
 
     def result(self) -> Derived:
         """Return the outputs."""
-        evaluated, critic = self._learner.evaluated, self._learner.critic
+        evaluated = self._learner.evaluated
         if self._k:
             place, value = evaluated.best_reachable(self._inputs)
             own = np.nan_to_num(evaluated.values_of(self._inputs), nan=-np.inf)
@@ -96,4 +93,4 @@ class Derivation:
             chosen = self._inputs.replaced(outputs)
         else:
             chosen = unevaluated_outputs(self._learner, self._inputs)
-        return Derived(chosen, evaluated.values_of(chosen), critic.value(critic.mean(chosen)))
+        return Derived(chosen, evaluated.values_of(chosen))

@@ -175,7 +175,6 @@ def test_an_output_is_valid_and_never_worse_than_its_input(moves: Transitions, k
     assert (result.values >= worth(inputs)).all()
     assert (result.values > worth(inputs)).mean() > 0.5
     assert result.values == pytest.approx(worth(result.outputs))
-    assert np.isfinite(result.predicted).all()
 
 
 def test_without_evaluations_the_critic_chooses():
