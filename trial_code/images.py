@@ -54,6 +54,26 @@ class Images(Protocol):
         """Number of training batches in an epoch."""
 
 
+class Shortened:
+    """The first batches of each epoch.
+
+    Parameters
+    ----------
+    images
+        A data set.
+    max_steps
+        How many; all when None.
+    """
+
+    def __init__(self, images: Images, max_steps: int | None) -> None:
+        self._images = images
+        self.steps_per_epoch = min(images.steps_per_epoch, max_steps or images.steps_per_epoch)
+
+    def train_batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield them."""
+        return itertools.islice(self._images.train_batches(epoch), self.steps_per_epoch)
+
+
 @dataclass(frozen=True)
 class Loading:
     """How images are split and fed.

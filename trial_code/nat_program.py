@@ -36,16 +36,16 @@ import torch
 from torch import nn
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
+from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.nat.rules import RULES
+from nni_strategies.nat.supernet_paths import living, outputs_of
 from nni_strategies.nat.transform import QUERIES, K, TransformResult, transform
 from nni_strategies.supernet import checkpoint as files
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.scorer import Batch, Scorer
-from nni_strategies.supernet.training import Paths, Recipe, train
+from nni_strategies.supernet.training import Recipe, train
 from trial_code import nat_table, search_program, train_nasnet
-from trial_code.images import Images
-from trial_code.train_supernet import Shortened
+from trial_code.images import Images, Shortened
 
 STEPS = ("supernet", "transform", "retrain", "table", "all")
 NETWORKS = ("original", "transformed")
@@ -186,26 +186,14 @@ def train_supernet(program: Program, given: Namespace, rest: Sequence[str]) -> N
         print(json.dumps(line), flush=True)
 
     about = {name: getattr(trained, name) for name in _SHAPING} | {"amp": trained.amp}
-    paths = living(moves)
+    paths = living(moves.transitions)
     if given.paths == "outputs":
-        paths, about = outputs_of(moves, program.before), about | {"paths": given.paths, "rule": given.rule}
+        parent = moves.transitions.view.encode([moves.configuration(moves.read(program.before))])
+        paths, about = outputs_of(moves.transitions, parent), about | {"paths": given.paths, "rule": given.rule}
     train(
         supernet, Shortened(images, trained.max_steps), recipe, paths=paths, checkpoint=given.folder / SUPERNET,
         after_epoch=say, about=about,
     )  # fmt: skip
-
-
-def living(moves: SpaceMoves) -> Paths:
-    """Return what draws a supernet's paths: uniformly among those without a dead cell."""
-    transitions = moves.transitions
-    return lambda space, rng, n: transitions.view.decode(transitions.inputs(rng, n))
-
-
-def outputs_of(moves: SpaceMoves, before: Mapping[str, Any]) -> Paths:
-    """Return what draws a supernet's paths among what one architecture can become, itself included."""
-    transitions = moves.transitions
-    parent = transitions.view.encode([moves.configuration(moves.read(before))])
-    return lambda space, rng, n: transitions.view.decode(transitions.random_children(parent, n, rng))
 
 
 def transform_by_supernet(program: Program, given: Namespace) -> TransformResult:

@@ -13,14 +13,22 @@ import torch
 from nni.nas.evaluator.pytorch import ClassificationModule
 from torch.utils.data import IterableDataset, TensorDataset
 
-from trial_code.images import Images
+from trial_code.images import Images, Shortened
 
 
 class Batches(IterableDataset[Any]):
-    """The batches that weights learn from, in another order each epoch."""
+    """The batches that weights learn from, in another order each epoch.
 
-    def __init__(self, images: Images) -> None:
-        self.images, self.epoch = images, 0
+    Parameters
+    ----------
+    images
+        A data set.
+    max_steps
+        Batches an epoch at most; all when None.
+    """
+
+    def __init__(self, images: Images, max_steps: int | None = None) -> None:
+        self.images, self.epoch = Shortened(images, max_steps), 0
 
     def __len__(self) -> int:
         return self.images.steps_per_epoch

@@ -13,7 +13,6 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from nni_strategies.supernet.precision import PRECISIONS
 from nni_strategies.supernet.scorer import Scorer
 from nni_strategies.supernet.training import Recipe, train, uniform_paths
 from trial_code.command_line import bad_input_ends
-from trial_code.images import Batch, Images, Loading
+from trial_code.images import Loading, Shortened
 from trial_code.supernet_spaces import FAMILIES, fingerprint, open_images, space_of
 
 MOST_THREADS = 1024
@@ -95,26 +94,6 @@ def usable_threads(number: int) -> int:
     if not 1 <= number <= MOST_THREADS:
         raise InvalidArgument("--threads", number, f"1 to {MOST_THREADS}")
     return number
-
-
-class Shortened:
-    """The first batches of each epoch.
-
-    Parameters
-    ----------
-    images
-        A data set.
-    max_steps
-        How many; all when None.
-    """
-
-    def __init__(self, images: Images, max_steps: int | None) -> None:
-        self._images = images
-        self.steps_per_epoch = min(images.steps_per_epoch, max_steps or images.steps_per_epoch)
-
-    def train_batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield them."""
-        return itertools.islice(self._images.train_batches(epoch), self.steps_per_epoch)
 
 
 def main(arguments: list[str] | None = None) -> dict[str, Any]:

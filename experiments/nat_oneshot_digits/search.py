@@ -1,7 +1,7 @@
 """NATOneShot on DARTS's space widened by ``none``: a cell in, a cell out that costs no more; then both trained alone.
 
     python experiments/nat_oneshot_digits/search.py --output cell.json
-    python experiments/nat_oneshot_digits/search.py --small                # a minute of a CPU core, to see it work
+    python experiments/nat_oneshot_digits/search.py --small                # seconds of a CPU core, to see it work
     python experiments/nat_oneshot_digits/search.py --data cifar10:~/data/cifar10 --device cuda --output cell.json ...
 
 One supernet is trained, in this process: its weights by the training images, the policy by the validation images. On
@@ -33,6 +33,7 @@ from torch.utils.data import TensorDataset
 from nni_strategies import NATOneShot
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.one_shot.settings import PATHS
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES
 from nni_strategies.supernet.checkpoint import refuse_unwritable
@@ -71,6 +72,7 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     p.add_argument("--arch", default="DARTS", help="JSON file of a sample, or a published cell; default %(default)s")
     p.add_argument("--output", type=Path, help="file for the cell that is found, as JSON")
     p.add_argument("--rule", default="cost", help=f"one of {', '.join(RULES)}; default %(default)s")
+    p.add_argument("--paths", choices=PATHS, default="outputs", help="what is learned; default %(default)s")
     p.add_argument("--policy", default="line_graph", help=f"one of {', '.join(POLICIES)}; default %(default)s")
     p.add_argument("--policy-lr", type=float, default=3e-3, help="default %(default)s")
     p.add_argument("--inputs", type=int, default=2, help="architectures a step of the policy; default %(default)s")
@@ -82,6 +84,7 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     p.add_argument("--batch-size", type=int, default=32, help="default %(default)s")
     p.add_argument("--lr", type=float, default=0.05, help="of the weights, falls to 0 by a cosine; default %(default)s")
     p.add_argument("--holdout", type=int, default=25000, help="validation images, but of digits; default %(default)s")
+    p.add_argument("--max-steps", type=int, help="of the weights an epoch at most, but of digits; default: all")
     p.add_argument("--retrain-epochs", type=int, default=20, help="0 for none; default %(default)s")
     p.add_argument("--retrain-seeds", type=int, default=3, help="default %(default)s")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
@@ -97,6 +100,8 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
         raise InvalidArgument("--lr", given.lr, "a finite number above 0")
     if given.data == DIGITS and given.batch_size > N_TRAIN:
         raise InvalidArgument("--batch-size", given.batch_size, f"at most {N_TRAIN}, the digits to learn from")
+    if given.max_steps is not None and (given.data == DIGITS or given.max_steps < 1):
+        raise InvalidArgument("--max-steps", given.max_steps, "a positive integer, or absent; absent for digits")
     check_seed(given.seed)
     given.device = usable_device(given.device)
     given.threads = usable_threads(given.threads)
@@ -140,7 +145,8 @@ def loaders(given: argparse.Namespace) -> tuple[Any, Any, int]:
         train = DataLoader(learned, batch_size=given.batch_size, shuffle=True, drop_last=True, generator=shuffled)
         return train, DataLoader(judged, batch_size=150), 10
     images = load_images(given.data, Loading(given.batch_size, given.holdout, 0, given.seed, given.device))
-    return DataLoader(Batches(images), batch_size=None), DataLoader(held_out(images), batch_size=256), images.n_classes
+    learned = Batches(images, given.max_steps)
+    return DataLoader(learned, batch_size=None), DataLoader(held_out(images), batch_size=256), images.n_classes
 
 
 class Progress(Callback):
@@ -166,8 +172,8 @@ def experiment_of(given: argparse.Namespace) -> NasExperiment:
     torch.manual_seed(given.seed)
     train, valid, n_classes = loaders(given)
     strategy = NATOneShot(
-        given.arch, rule=given.rule, policy=given.policy, learning_rate=given.policy_lr, n_inputs=given.inputs,
-        n_outputs=given.outputs, k=given.k, gradient_clip_val=CLIP, seed=given.seed,
+        given.arch, rule=given.rule, paths=given.paths, policy=given.policy, learning_rate=given.policy_lr,
+        n_inputs=given.inputs, n_outputs=given.outputs, k=given.k, gradient_clip_val=CLIP, seed=given.seed,
     )  # fmt: skip
     kind, _, number = given.device.partition(":")
     trainer = Trainer(

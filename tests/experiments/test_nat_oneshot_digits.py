@@ -32,7 +32,8 @@ def search() -> Any:
     ("words", "told"),
     [("--arch DARTZ", "DARTS"), ("--epochs 0", "--epochs"), ("--lr -1", "--lr"), ("--device tpu", "device"),
      ("--batch-size 701", "at most 700"), ("--seed -1", "seed"), ("--seed 99999999999999999999", "seed"),
-     ("--threads 100000", "--threads"), ("--output /dev/null/cell.json", "--output")],
+     ("--threads 100000", "--threads"), ("--output /dev/null/cell.json", "--output"),
+     ("--max-steps 5", "absent for digits"), ("--data npz:x --max-steps 0", "--max-steps")],
 )  # fmt: skip
 def test_bad_options_are_refused(search: Any, words: str, told: str):
     with pytest.raises(InvalidArgument, match=told):

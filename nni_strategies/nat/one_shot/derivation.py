@@ -14,7 +14,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from nni_strategies.nat.counter import Cost
-from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import joined
 from nni_strategies.nat.moves_of_space import SpaceMoves
 from nni_strategies.nat.one_shot.batches import Batch
@@ -24,10 +23,8 @@ from nni_strategies.nat.transform import Change, TransformResult
 from nni_strategies.supernet.scorer import ScoreNotFinite, Scorer
 
 
-def derived(
-    learner: OneShotLearner, moves: SpaceMoves, parent: Architectures, batches: Sequence[Batch]
-) -> TransformResult:
-    """Transform one architecture.
+def derived(learner: OneShotLearner, moves: SpaceMoves, batches: Sequence[Batch]) -> TransformResult:
+    """Transform the learner's architecture.
 
     Parameters
     ----------
@@ -35,8 +32,6 @@ def derived(
         Trained.
     moves
         Of its space.
-    parent
-        The architecture, a batch of one.
     batches
         What is judged by.
 
@@ -46,7 +41,8 @@ def derived(
         The supernet has no finite logits for the architecture itself.
     """
     view, costs = moves.transitions.view, moves.transitions.costs
-    offers = joined([parent, learner.offers(parent)])
+    parent = learner.parent
+    offers = joined([parent, learner.offers()])
     configurations = view.decode(offers)
     scorer = Scorer(learner.supernet, batches)
     scores = [scorer(configurations[0])]

@@ -1,6 +1,7 @@
 """A policy that learns from the accuracies of a supernet, one batch at a time.
 
-Of m uniform architectures b, n outputs a each are drawn from the policy. On one and the same batch, with the shared
+Of m uniform architectures b, n outputs a each are drawn from the policy (``paths="outputs"``: of m times the one that
+is to be transformed). On one and the same batch, with the shared
 weights w of now,
 
     R(a | b) = accuracy(a, w) - accuracy(b, w),
@@ -31,6 +32,7 @@ from nni_strategies.nat.gradient import PolicyGradient, Progress
 from nni_strategies.nat.one_shot.settings import OneShotSettings
 from nni_strategies.nat.policy.make import make_policy
 from nni_strategies.nat.sampling import revived, sampled_outputs, torch_generator
+from nni_strategies.nat.supernet_paths import living, outputs_of
 from nni_strategies.nat.transitions import Transitions
 from nni_strategies.supernet.batch_norm import batch_norms, of_the_batch
 from nni_strategies.supernet.network import Supernet
@@ -51,6 +53,8 @@ class OneShotLearner:
         Whose weights judge.
     settings
         How it learns.
+    parent
+        The architecture to transform, a batch of one.
 
     Attributes
     ----------
@@ -60,8 +64,12 @@ class OneShotLearner:
         The supernet's batch norms.
     """
 
-    def __init__(self, transitions: Transitions, supernet: Supernet, settings: OneShotSettings) -> None:
-        self.transitions, self.supernet, self.settings = transitions, supernet, settings
+    def __init__(
+        self, transitions: Transitions, supernet: Supernet, settings: OneShotSettings, parent: Architectures
+    ) -> None:
+        self.transitions, self.supernet, self.settings, self.parent = transitions, supernet, settings, parent
+        self._of_one = settings.paths == "outputs"
+        self._paths = outputs_of(transitions, parent) if self._of_one else living(transitions)
         self.gradient = PolicyGradient(
             make_policy(settings.policy, transitions.view, settings.seed, settings.hidden),
             learning_rate=settings.learning_rate,
@@ -74,8 +82,8 @@ class OneShotLearner:
         self.norms = batch_norms(supernet.network)
 
     def draw_path(self) -> dict[str, Any]:
-        """Have the supernet run a uniform architecture that is alive; return the architecture."""
-        (configuration,) = self.transitions.view.decode(self.transitions.inputs(self._rng, 1))
+        """Have the supernet run an architecture that is drawn, none that is dead; return the architecture."""
+        (configuration,) = self._paths(self.transitions.view.space, self._rng, 1)
         self.supernet.set(configuration)
         return configuration
 
@@ -91,7 +99,8 @@ class OneShotLearner:
         -------
         None where nothing could be learned: all accuracies of outputs are missing.
         """
-        parents = self.transitions.inputs(self._rng, self.settings.n_inputs)
+        n = self.settings.n_inputs
+        parents = self.parent[[0] * n] if self._of_one else self.transitions.inputs(self._rng, n)
         allowed = self.transitions.allowed(parents)
         drawn = self.gradient.sample(parents, allowed, self.settings.n_outputs)
         rewards = self.rewards(parents, revived(self.transitions, parents, drawn), images, labels)
@@ -125,10 +134,10 @@ class OneShotLearner:
         known = dict(zip(places, torch.stack(found).tolist(), strict=True))
         return np.array([known[key] for key in keys])
 
-    def offers(self, parent: Architectures) -> Architectures:
-        """Return the distinct ones of `k` outputs that the policy draws for one architecture, always the same."""
+    def offers(self) -> Architectures:
+        """Return the distinct ones of `k` outputs that the policy draws for the parent, always the same."""
         generator = torch_generator(np.random.default_rng([self.settings.seed, _DERIVE]))
-        drawn = sampled_outputs(self.gradient.policy, self.transitions, parent, self.settings.k, generator)
+        drawn = sampled_outputs(self.gradient.policy, self.transitions, self.parent, self.settings.k, generator)
         _, first = np.unique(drawn.operations, axis=0, return_index=True)
         return drawn[np.sort(first)]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES, Rule
 from nni_strategies.nat.transitions import COST_RULES, CostRule
 from nni_strategies.supernet.seeding import check_seed
+
+Paths = Literal["space", "outputs"]
+PATHS: tuple[Paths, ...] = get_args(Paths)
 
 _COUNTS = {"n_inputs": 1, "n_outputs": 1, "k": 1, "hidden": 1}
 
@@ -23,8 +26,12 @@ class OneShotSettings:
     ----------
     rule, cost_rule
         See :class:`~nni_strategies.nat.transitions.Transitions`.
+    paths
+        What weights and policy learn. ``space``: uniform architectures, as the paper has it. ``outputs``: what the one
+        given can become, so that each operation is trained for longer, and how to transform that one alone.
     n_inputs, n_outputs
-        m and n: architectures of a step of the policy, and outputs of each, judged on one batch.
+        m and n: architectures of a step of the policy (with ``outputs`` all the one given), and outputs of each, judged
+        on one batch.
     policy
         A name that :func:`~nni_strategies.nat.policy.make.make_policy` knows.
     hidden
@@ -46,6 +53,7 @@ class OneShotSettings:
 
     rule: Rule = "cost"
     cost_rule: CostRule = "strict"
+    paths: Paths = "space"
     n_inputs: int = 1
     n_outputs: int = 4
     policy: str = "line_graph"
@@ -56,7 +64,7 @@ class OneShotSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, names in (("rule", RULES), ("cost_rule", COST_RULES), ("policy", POLICIES)):
+        for name, names in (("rule", RULES), ("cost_rule", COST_RULES), ("paths", PATHS), ("policy", POLICIES)):
             value = getattr(self, name)
             if value not in names:
                 raise InvalidArgument(name, value, f"one of {', '.join(names)}", names)

@@ -71,8 +71,8 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
         Largest norm of the weights' gradient; None for no limit. Lightning's own option is refused: weights and policy
         take steps by hand.
     **settings
-        Of :class:`~.settings.OneShotSettings`: `rule`, `cost_rule`, `n_inputs`, `n_outputs`, `policy`, `hidden`,
-        `learning_rate`, `entropy`, `k`, `seed`.
+        Of :class:`~.settings.OneShotSettings`: `rule`, `cost_rule`, `paths`, `n_inputs`, `n_outputs`, `policy`,
+        `hidden`, `learning_rate`, `entropy`, `k`, `seed`.
 
     Raises
     ------
@@ -132,7 +132,7 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
                 self._net.to(self.oneshot_module.trained_on)
                 with fork_rng(devices=[]):
                     batches = all_batches(self._validation(), next(self._net.network.parameters()).dtype)
-                self._result = derived(self._learner, self._moves, self._parent, batches)
+                self._result = derived(self._learner, self._moves, batches)
             finally:
                 self._net.to(home)
         return self._result
@@ -162,7 +162,7 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
         self._copy.to("meta")  # its shapes are enough from here on
         self._parent = self._input()
         self._moves.transitions.costs.total(self._parent)  # measured; a shape that does not fit is refused
-        self._learner = OneShotLearner(self._moves.transitions, self._net, self.settings)
+        self._learner = OneShotLearner(self._moves.transitions, self._net, self.settings, self._parent)
         Scorer(self._net, [(images, labels)])  # refuses what the network does not take
         self._begun = True
         return super().mutate_evaluator(evaluator)

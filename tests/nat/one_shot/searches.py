@@ -102,6 +102,8 @@ def searched(strategy: NATOneShot, space: Callable[[], ModelSpace] = Cells, judg
 
 
 def learner(settings: Mapping[str, Any] | None = None) -> tuple[OneShotLearner, SpaceMoves]:
-    """Return a learner on a supernet of `Cells`, and the moves of its space."""
+    """Return a learner for CONVOLUTIONS on a supernet of `Cells`, and the moves of its space."""
     moves = moves_of_space(Cells(), input_shape=SHAPE)
-    return OneShotLearner(moves.transitions, Supernet.built(Cells), OneShotSettings(**(settings or {}))), moves
+    parent = moves.transitions.view.encode([CONVOLUTIONS])
+    chosen = OneShotSettings(**(settings or {}))
+    return OneShotLearner(moves.transitions, Supernet.built(Cells), chosen, parent), moves

@@ -87,14 +87,38 @@ def test_paths_are_alive_and_some_have_nulls():
     assert found.supernet.configuration == paths[-1]
 
 
+def test_paths_of_outputs_are_what_the_one_given_can_become():
+    found, moves = learner({"paths": "outputs"})
+    transitions = moves.transitions
+    paths = transitions.view.encode([found.draw_path() for _ in range(200)])
+    reachable = {row.tobytes() for row in transitions.reachable(found.parent)}
+    assert len(reachable) > 20
+    assert {row.tobytes() for row in paths.operations} <= reachable
+    assert len({row.tobytes() for row in paths.operations}) > len(reachable) / 4
+    of_the_space, _ = learner()
+    anywhere = transitions.view.encode([of_the_space.draw_path() for _ in range(200)])
+    assert transitions.valid(found.parent[[0] * 200], anywhere).mean() < 0.5
+
+
+def test_with_paths_of_outputs_the_policy_learns_from_the_one_given_alone():
+    found, _ = learner({"paths": "outputs", "n_inputs": 3, "n_outputs": 2})
+    seen = []
+
+    def rewards(parents, children, *_):
+        seen.append(parents.operations.copy())
+        return np.zeros((3, 2))
+
+    found.rewards = rewards  # type: ignore[method-assign]
+    found.learn(*stripes(8))
+    np.testing.assert_array_equal(seen[0], np.repeat(found.parent.operations, 3, axis=0))
+
+
 def test_the_policy_learns_which_outputs_score():
     """Only the convolutions work: what turns them into something else loses."""
-    found, moves = learner({"learning_rate": 0.02, "n_inputs": 4, "n_outputs": 8})
-    transitions = moves.transitions
-    parent = transitions.view.encode([CONVOLUTIONS])
+    found, _ = learner({"learning_rate": 0.02, "n_inputs": 4, "n_outputs": 8})
 
     def kept() -> float:
-        return float((found.offers(parent).operations == parent.operations).mean())
+        return float((found.offers().operations == found.parent.operations).mean())
 
     def rewards(parents, children, *_):
         return (children.operations.reshape(len(parents), -1, 4) == parents.operations[:, None]).mean(axis=2)
@@ -127,6 +151,7 @@ def test_a_state_goes_on_as_if_nothing_had_happened():
         ({"rule": "nta"}, "did you mean 'nat'"),
         ({"cost_rule": "strickt"}, "did you mean 'strict'"),
         ({"rule": "cost", "cost_rule": "paper"}, "cost_rule"),
+        ({"paths": "output"}, "did you mean 'outputs'"),
         ({"policy": "line"}, "did you mean 'line_graph'"),
         ({"n_outputs": 0}, "n_outputs = 0"),
         ({"k": True}, "k = true"),

@@ -60,11 +60,12 @@ def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> boo
 class TestSearch:
     pytestmark = real
 
-    def test_the_export_is_of_the_space_and_never_costlier_or_worse(self):
+    @pytest.mark.parametrize("paths", ["space", "outputs"])
+    def test_the_export_is_of_the_space_and_never_costlier_or_worse(self, paths):
         moves = moves_of_space(nds(), input_shape=SHAPE)
         (drawn,) = moves.transitions.view.decode(moves.transitions.inputs(np.random.default_rng(5), 1))
         given = moves.sample(drawn)
-        strategy = searched(NATOneShot(given, n_inputs=2), nds)
+        strategy = searched(NATOneShot(given, paths=paths, n_inputs=2), nds)
         (best,) = strategy.list_models()
         found = strategy.transformed
         assert found.after == best.sample and nds().check_contains(best.sample) is None
