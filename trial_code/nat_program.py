@@ -4,7 +4,7 @@ Steps, each a command of its own whose results are files of one folder:
 
 - ``supernet`` trains architectures with shared weights on a part of the training images, by uniform paths: of the whole
   space, or with ``--paths outputs`` of what the one architecture can become, so that each operation is trained for
-  longer; a kill costs an epoch
+  longer (``--kept 0.75``: three of four edges stay as they are); a kill costs an epoch
 - ``transform`` lets NAT transform the one architecture; scores are the supernet's accuracy on held-out training images
 - ``retrain`` trains ``--network original`` or ``transformed`` alone, by one recipe, from weights and in an order that
   ``--seed`` draws; steps with different networks and seeds may run side by side
@@ -109,6 +109,7 @@ def read_options(description: str | None, words: Sequence[str]) -> tuple[Namespa
     p.add_argument("--epochs", type=int, help="of supernet or retraining; default: the experiment's")
     p.add_argument("--rule", choices=RULES, default="cost", help="of the transformation; default %(default)s")
     p.add_argument("--paths", choices=PATHS, default=PATHS[0], help="what a supernet learns; default: the whole space")
+    p.add_argument("--kept", type=float, default=0.0, help="of outputs: how often an edge stays as it is; default 0")
     p.add_argument("--queries", type=int, help=f"scores that NAT learns from; default {QUERIES}")
     p.add_argument("--k", type=int, help=f"outputs that are scored in the end; default {K}")
     p.add_argument("--network", choices=NETWORKS, help="of retrain")
@@ -121,6 +122,8 @@ def read_options(description: str | None, words: Sequence[str]) -> tuple[Namespa
     for name, least in {"seed": 0, "queries": 1, "k": 1, "seeds": 1}.items():
         if getattr(given, name) < least:
             raise InvalidArgument(f"--{name}", getattr(given, name), f"a whole number from {least}")
+    if not 0 <= given.kept < 1 or (given.kept and given.paths != "outputs"):
+        raise InvalidArgument("--kept", given.kept, "a probability below 1, with --paths outputs")
     if given.step == "retrain" and given.network is None:
         raise InvalidArgument("--network", None, f"one of {list(NETWORKS)}")
     if given.step in ("transform", "table", "all") and rest:
@@ -189,7 +192,8 @@ def train_supernet(program: Program, given: Namespace, rest: Sequence[str]) -> N
     paths = living(moves.transitions)
     if given.paths == "outputs":
         parent = moves.transitions.view.encode([moves.configuration(moves.read(program.before))])
-        paths, about = outputs_of(moves.transitions, parent), about | {"paths": given.paths, "rule": given.rule}
+        paths = outputs_of(moves.transitions, parent, given.kept)
+        about |= {"paths": given.paths, "rule": given.rule} | ({"kept": given.kept} if given.kept else {})
     train(
         supernet, Shortened(images, trained.max_steps), recipe, paths=paths, checkpoint=given.folder / SUPERNET,
         after_epoch=say, about=about,

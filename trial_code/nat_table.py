@@ -117,9 +117,9 @@ def _lines(transformed: dict[str, Any], rows: Sequence[dict[str, Any]], sized: b
         "",
         f"Changed: {'; '.join(changed) if changed and before != after else 'nothing'}.",
         "",
-        f"Supernet: {supernet['epochs']} epochs, batches of {supernet['batch_size']}"
+        f"Supernet: {supernet['epochs']} epochs{_steps(supernet)}, batches of {supernet['batch_size']}"
         f"{_size(supernet['width'], supernet['cells'], sized)}; {supernet['holdout']} training images held out"
-        f"{'; what the original can become, no other paths' if supernet.get('paths') == 'outputs' else ''}.",
+        f"{_paths(supernet)}.",
         f"NAT: rule {how['rule']}, {how['queries']} queries, k {how['k']}, {transformed['evaluations']} architectures "
         f"scored on {transformed['scoring_images']} images, {how['seconds']:.0f} s.",
         f"Retraining: {recipe['--epochs']} epochs, batches of {recipe['--batch-size']}"
@@ -133,6 +133,19 @@ def _lines(transformed: dict[str, Any], rows: Sequence[dict[str, Any]], sized: b
 def _cut(steps: int, epochs: int) -> str:
     """Return that epochs were cut; a few hundred steps in all train nothing."""
     return f"Epochs cut to {steps} steps{': to see it work, no result' if steps * epochs < _FEW_STEPS else ''}."
+
+
+def _steps(supernet: dict[str, Any]) -> str:
+    return f" of {supernet['max_steps']} steps" if supernet.get("max_steps") else ""
+
+
+def _paths(supernet: dict[str, Any]) -> str:
+    """Return what a supernet learned, where that is not the whole space."""
+    if supernet.get("paths") != "outputs":
+        return ""
+    kept = supernet.get("kept", 0)
+    stays = f", {kept:.0%} of the edges kept as they are and the others drawn" if kept else ""
+    return f"; what the original can become, no other paths{stays}"
 
 
 def _size(width: int, cells: int, sized: bool) -> str:

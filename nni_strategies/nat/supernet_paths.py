@@ -8,8 +8,14 @@ Source: the whole space is the paper's, Guo et al.: NAT, NeurIPS 2019, algorithm
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
+
+from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.transitions import Transitions
+from nni_strategies.space.search_space import Configuration, SearchSpace
 from nni_strategies.supernet.training import Paths
 
 
@@ -18,10 +24,10 @@ def living(transitions: Transitions) -> Paths:
     return lambda space, rng, n: transitions.view.decode(transitions.inputs(rng, n))
 
 
-def outputs_of(transitions: Transitions, parent: Architectures) -> Paths:
+def outputs_of(transitions: Transitions, parent: Architectures, kept: float = 0.0) -> Paths:
     """Return what draws paths among what one architecture can become, itself included.
 
-    Each edge draws uniformly among what it may carry.
+    Each edge draws uniformly among what it may carry, or keeps what it has.
 
     Parameters
     ----------
@@ -29,10 +35,25 @@ def outputs_of(transitions: Transitions, parent: Architectures) -> Paths:
         Say what it can become.
     parent
         The architecture, a batch of one; not dead.
+    kept
+        Probability with which an edge keeps its operation without a draw, 0 to below 1. In a network of many sums, such
+        as a ResNet, outputs that differ everywhere have features of another size, and hardly any of them learns.
 
     Raises
     ------
     InvalidArgument
-        When paths are drawn, of a dead architecture.
+        A probability out of range; when paths are drawn, a dead architecture.
     """
-    return lambda space, rng, n: transitions.view.decode(transitions.random_children(parent, n, rng))
+    if isinstance(kept, bool) or not isinstance(kept, (int, float)) or not 0 <= kept < 1:
+        raise InvalidArgument("kept", kept, "a probability, 0 to below 1")
+
+    def draw(space: SearchSpace, rng: np.random.Generator, n: int) -> Sequence[Configuration]:
+        children = transitions.random_children(parent, n, rng)
+        if kept:
+            parents = parent[[0] * n]
+            stays = rng.random(children.operations.shape) < kept
+            mixed = np.where(stays, parents.operations, children.operations)
+            children = parents.replaced(transitions.keep_alive(parents, mixed))
+        return transitions.view.decode(children)
+
+    return draw

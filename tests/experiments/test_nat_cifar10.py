@@ -86,7 +86,7 @@ def test_a_supernet_of_the_outputs_alone_learns_no_other_paths(step, tmp_path, m
         train(supernet, *given, paths=paths, **more)
 
     monkeypatch.setattr(nat_program, "train", kept)
-    step(of, "supernet", "--paths", "outputs", "--rule", "nat", *TINY)
+    step(of, "supernet", "--paths", "outputs", "--kept", "0.25", "--rule", "nat", *TINY)
     moves = moves_of_space(of.space(Namespace(width=4, cells=3), None), "nat", input_shape=(3, 32, 32))
     given = moves.configuration(moves.read(of.before))
     view, transitions = moves.transitions.view, moves.transitions
@@ -101,7 +101,14 @@ def test_a_supernet_of_the_outputs_alone_learns_no_other_paths(step, tmp_path, m
     for network in nat_table.NETWORKS:
         step(of, "retrain", "--network", network, *TINY)
     step(of, "table")
-    assert "what the original can become" in (tmp_path / "run" / "table.md").read_text()
+    told = (tmp_path / "run" / "table.md").read_text()
+    assert "what the original can become" in told and "25% of the edges kept" in told
+
+
+@pytest.mark.parametrize("words", [("--kept", "1", "--paths", "outputs"), ("--kept", "0.5")])
+def test_a_share_of_edges_that_is_no_share_or_of_the_whole_space_is_refused(step, words):
+    with pytest.raises(InvalidArgument, match="--kept"):
+        step(program("nat_darts_cifar10"), "supernet", *words, *TINY)
 
 
 def test_a_supernet_that_is_not_at_its_end_is_refused(step, tmp_path, monkeypatch):

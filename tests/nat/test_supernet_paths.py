@@ -34,6 +34,23 @@ def test_outputs_of_one_architecture_are_drawn_uniformly_among_all_it_can_become
     assert chisquare(counts).pvalue > 1e-6
 
 
+def test_edges_stay_as_often_as_they_are_to():
+    parent = cell("nor_conv_3x3")
+    rows = drawn(outputs_of(BENCHMARK, parent, kept=0.75))
+    reachable = {row.tobytes() for row in BENCHMARK.reachable(parent)}
+    assert {row.tobytes() for row in rows} <= reachable
+    free = drawn(outputs_of(BENCHMARK, parent))
+    of_a_draw = (free == parent.operations).mean()  # more than 1 / 3, as the dead are left out
+    assert 1 / 3 < of_a_draw < 0.5
+    np.testing.assert_allclose((rows == parent.operations).mean(), 0.75 + 0.25 * of_a_draw, atol=0.01)
+
+
+@pytest.mark.parametrize("kept", [1, -0.1, float("nan"), True, "0.5"])
+def test_a_probability_out_of_range_is_refused(kept: Any):
+    with pytest.raises(InvalidArgument, match="kept"):
+        outputs_of(BENCHMARK, cell("nor_conv_3x3"), kept)
+
+
 def test_paths_of_the_space_are_alive_and_not_of_one_architecture():
     parent = cell("nor_conv_1x1")
     rows = drawn(living(BENCHMARK), 500)
