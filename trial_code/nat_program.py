@@ -123,7 +123,7 @@ def read_options(description: str | None, words: Sequence[str]) -> tuple[Namespa
         if getattr(given, name) < least:
             raise InvalidArgument(f"--{name}", getattr(given, name), f"a whole number from {least}")
     if not 0 <= given.kept < 1 or (given.kept and given.paths != "outputs"):
-        raise InvalidArgument("--kept", given.kept, "a probability below 1, with --paths outputs")
+        raise InvalidArgument("--kept", given.kept, "a probability, 0 to below 1, with --paths outputs")
     if given.step == "retrain" and given.network is None:
         raise InvalidArgument("--network", None, f"one of {list(NETWORKS)}")
     if given.step in ("transform", "table", "all") and rest:

@@ -44,8 +44,7 @@ def outputs_of(transitions: Transitions, parent: Architectures, kept: float = 0.
     InvalidArgument
         A probability out of range; when paths are drawn, a dead architecture.
     """
-    if isinstance(kept, bool) or not isinstance(kept, (int, float)) or not 0 <= kept < 1:
-        raise InvalidArgument("kept", kept, "a probability, 0 to below 1")
+    check_kept(kept)
 
     def draw(space: SearchSpace, rng: np.random.Generator, n: int) -> Sequence[Configuration]:
         children = transitions.random_children(parent, n, rng)
@@ -57,3 +56,9 @@ def outputs_of(transitions: Transitions, parent: Architectures, kept: float = 0.
         return transitions.view.decode(children)
 
     return draw
+
+
+def check_kept(kept: object) -> None:
+    """Raise InvalidArgument unless it is a probability below 1."""
+    if isinstance(kept, bool) or not isinstance(kept, (int, float)) or not 0 <= kept < 1:
+        raise InvalidArgument("kept", kept, "a probability, 0 to below 1")

@@ -69,7 +69,7 @@ class OneShotLearner:
     ) -> None:
         self.transitions, self.supernet, self.settings, self.parent = transitions, supernet, settings, parent
         self._of_one = settings.paths == "outputs"
-        self._paths = outputs_of(transitions, parent) if self._of_one else living(transitions)
+        self._paths = outputs_of(transitions, parent, settings.kept) if self._of_one else living(transitions)
         self.gradient = PolicyGradient(
             make_policy(settings.policy, transitions.view, settings.seed, settings.hidden),
             learning_rate=settings.learning_rate,

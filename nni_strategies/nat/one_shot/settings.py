@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES, Rule
+from nni_strategies.nat.supernet_paths import check_kept
 from nni_strategies.nat.transitions import COST_RULES, CostRule
 from nni_strategies.supernet.seeding import check_seed
 
@@ -29,6 +30,9 @@ class OneShotSettings:
     paths
         What weights and policy learn. ``space``: uniform architectures, as the paper has it. ``outputs``: what the one
         given can become, so that each operation is trained for longer, and how to transform that one alone.
+    kept
+        Of paths of outputs: probability with which an edge stays as it is, see
+        :func:`~nni_strategies.nat.supernet_paths.outputs_of`.
     n_inputs, n_outputs
         m and n: architectures of a step of the policy (with ``outputs`` all the one given), and outputs of each, judged
         on one batch.
@@ -54,6 +58,7 @@ class OneShotSettings:
     rule: Rule = "cost"
     cost_rule: CostRule = "strict"
     paths: Paths = "space"
+    kept: float = 0.0
     n_inputs: int = 1
     n_outputs: int = 4
     policy: str = "line_graph"
@@ -75,6 +80,9 @@ class OneShotSettings:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InvalidArgument(name, value, f"a whole number from {least}")
         check_seed(self.seed)
+        check_kept(self.kept)
+        if self.kept and self.paths != "outputs":
+            raise InvalidArgument("kept", self.kept, 'absent, or with paths="outputs"')
         for name in ("learning_rate", "entropy"):
             if not is_amount(getattr(self, name)):
                 raise InvalidArgument(name, getattr(self, name), "a finite number, 0 or more")

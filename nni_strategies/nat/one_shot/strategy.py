@@ -71,8 +71,8 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
         Largest norm of the weights' gradient; None for no limit. Lightning's own option is refused: weights and policy
         take steps by hand.
     **settings
-        Of :class:`~.settings.OneShotSettings`: `rule`, `cost_rule`, `paths`, `n_inputs`, `n_outputs`, `policy`,
-        `hidden`, `learning_rate`, `entropy`, `k`, `seed`.
+        Of :class:`~.settings.OneShotSettings`: `rule`, `cost_rule`, `paths`, `kept`, `n_inputs`, `n_outputs`,
+        `policy`, `hidden`, `learning_rate`, `entropy`, `k`, `seed`.
 
     Raises
     ------

@@ -100,6 +100,12 @@ def test_paths_of_outputs_are_what_the_one_given_can_become():
     assert transitions.valid(found.parent[[0] * 200], anywhere).mean() < 0.5
 
 
+def test_paths_of_outputs_can_keep_most_edges():
+    found, moves = learner({"paths": "outputs", "kept": 0.9})
+    paths = moves.transitions.view.encode([found.draw_path() for _ in range(200)])
+    assert 0.9 < (paths.operations == found.parent.operations).mean() < 0.98
+
+
 def test_with_paths_of_outputs_the_policy_learns_from_the_one_given_alone():
     found, _ = learner({"paths": "outputs", "n_inputs": 3, "n_outputs": 2})
     seen = []
@@ -152,6 +158,8 @@ def test_a_state_goes_on_as_if_nothing_had_happened():
         ({"cost_rule": "strickt"}, "did you mean 'strict'"),
         ({"rule": "cost", "cost_rule": "paper"}, "cost_rule"),
         ({"paths": "output"}, "did you mean 'outputs'"),
+        ({"paths": "outputs", "kept": 1}, "kept = 1"),
+        ({"kept": 0.5}, "paths"),
         ({"policy": "line"}, "did you mean 'line_graph'"),
         ({"n_outputs": 0}, "n_outputs = 0"),
         ({"k": True}, "k = true"),
