@@ -40,6 +40,7 @@ from nni_strategies.supernet.network import Supernet
 WEIGHT_DECAY = 5e-4  # of the policy's Adam, as released
 
 _PATHS, _DERIVE = 1, 2  # what is drawn
+_DRAWS = 10  # for each output that is wanted: a policy that has learned draws few different ones
 
 
 class OneShotLearner:
@@ -135,11 +136,17 @@ class OneShotLearner:
         return np.array([known[key] for key in keys])
 
     def offers(self) -> Architectures:
-        """Return the distinct ones of `k` outputs that the policy draws for the parent, always the same."""
+        """Return outputs that the policy draws for the parent, always the same: `k` distinct ones, without itself.
+
+        Fewer where ten times as many draws have no more.
+        """
         generator = torch_generator(np.random.default_rng([self.settings.seed, _DERIVE]))
-        drawn = sampled_outputs(self.gradient.policy, self.transitions, self.parent, self.settings.k, generator)
+        n = _DRAWS * self.settings.k
+        drawn = sampled_outputs(self.gradient.policy, self.transitions, self.parent, n, generator)
         _, first = np.unique(drawn.operations, axis=0, return_index=True)
-        return drawn[np.sort(first)]
+        distinct = drawn[np.sort(first)]
+        new = (distinct.operations != self.parent.operations).any(axis=1)
+        return distinct[np.flatnonzero(new)[: self.settings.k]]
 
     def state_dict(self) -> dict[str, Any]:
         """Return what later draws and steps depend on, but for the supernet: tensors and plain values."""

@@ -45,7 +45,7 @@ class OneShotSettings:
     entropy
         lambda.
     k
-        Outputs among which the best is chosen in the end.
+        Different outputs, the input besides, among which the best is chosen in the end.
     seed
         Of the policy's weights and of everything drawn.
 

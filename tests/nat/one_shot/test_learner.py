@@ -10,6 +10,7 @@ import torch
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.one_shot.settings import OneShotSettings
+from nni_strategies.nat.sampling import sampled_outputs
 from nni_strategies.supernet.scorer import Scorer
 from tests.nat.one_shot.searches import CONVOLUTIONS, Cells, learner, stripes
 
@@ -124,7 +125,9 @@ def test_the_policy_learns_which_outputs_score():
     found, _ = learner({"learning_rate": 0.02, "n_inputs": 4, "n_outputs": 8})
 
     def kept() -> float:
-        return float((found.offers().operations == found.parent.operations).mean())
+        generator = torch.Generator().manual_seed(0)
+        drawn = sampled_outputs(found.gradient.policy, found.transitions, found.parent, 50, generator)
+        return float((drawn.operations == found.parent.operations).mean())
 
     def rewards(parents, children, *_):
         return (children.operations.reshape(len(parents), -1, 4) == parents.operations[:, None]).mean(axis=2)
@@ -134,6 +137,21 @@ def test_the_policy_learns_which_outputs_score():
     for _ in range(60):
         found.learn(*stripes(8))
     assert kept() > before + 0.3
+
+
+def test_offers_are_distinct_and_new_also_of_a_policy_that_has_made_up_its_mind():
+    found, moves = learner({"k": 6})
+    with torch.no_grad():
+        for weights in found.gradient.policy.parameters():
+            weights.mul_(2.0)  # sharper: most draws are alike
+    generator = torch.Generator().manual_seed(0)
+    drawn = sampled_outputs(found.gradient.policy, found.transitions, found.parent, 6, generator)
+    assert len(set(drawn.keys())) < 6
+    offers = found.offers()
+    assert len(offers) == len(set(offers.keys())) == 6
+    assert moves.transitions.valid(found.parent[[0] * 6], offers).all()
+    assert (offers.operations != found.parent.operations).any(axis=1).all()
+    np.testing.assert_array_equal(offers.operations, found.offers().operations)
 
 
 @pytest.mark.slow
