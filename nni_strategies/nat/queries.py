@@ -1,8 +1,9 @@
 """What to evaluate next: the output that may be better than anything known that its input can become.
 
-For a random input the policy proposes outputs. Of the most promising that were not evaluated the critic draws a value
-each, together (Thompson sampling). The highest is worth a query if it beats the best evaluated output of the input;
-else the next input is tried. When none of six inputs has any, the query goes to the highest mean + standard deviation.
+For a random input the policy proposes outputs, which differ from a large input in a few edges only (:mod:`.nearness`).
+Of the most promising that were not evaluated the critic draws a value each, together (Thompson sampling). The highest
+is worth a query if it beats the best evaluated output of the input; else the next input is tried. When none of six
+inputs has any, the query goes to the highest mean + standard deviation.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from nni_strategies.nat.critic.critic import Critic
 from nni_strategies.nat.edges import Architectures, Integers
 from nni_strategies.nat.evaluated import Evaluated, Identity, identities
 from nni_strategies.nat.learner_config import LearnerConfig
+from nni_strategies.nat.nearness import nearer
 from nni_strategies.nat.sampling import sampled_outputs, torch_generator
 from nni_strategies.nat.transitions import Transitions
 
@@ -84,7 +86,7 @@ class Queries:
         """
         for _ in range(_BLIND):
             parent = self.draw_inputs(rng, 1)
-            child = self._transitions.random_children(parent, 1, rng)
+            child = nearer(self._transitions, parent, self._transitions.random_children(parent, 1, rng), rng)
             if identities(self._transitions.view, child)[0] not in taken:
                 return Query(parent, child)
         raise SpaceExhausted("every output that was drawn is evaluated already")
@@ -116,6 +118,7 @@ class Queries:
         """Return what the policy proposes for `n` inputs that was not taken, each once for an input."""
         inputs, n_each = self.draw_inputs(rng, n), self._config.query_samples
         outputs = sampled_outputs(policy, self._transitions, inputs, n_each, torch_generator(rng))
+        outputs = nearer(self._transitions, inputs, outputs, rng)
         first: dict[tuple[int, Identity], int] = {}
         for place, identity in enumerate(identities(self._transitions.view, outputs)):
             if identity not in taken:

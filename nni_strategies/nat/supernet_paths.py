@@ -14,6 +14,7 @@ import numpy as np
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.edges import Architectures
+from nni_strategies.nat.nearness import partly_kept
 from nni_strategies.nat.transitions import Transitions
 from nni_strategies.space.search_space import Configuration, SearchSpace
 from nni_strategies.supernet.training import Paths
@@ -49,10 +50,7 @@ def outputs_of(transitions: Transitions, parent: Architectures, kept: float = 0.
     def draw(space: SearchSpace, rng: np.random.Generator, n: int) -> Sequence[Configuration]:
         children = transitions.random_children(parent, n, rng)
         if kept:
-            parents = parent[[0] * n]
-            stays = rng.random(children.operations.shape) < kept
-            mixed = np.where(stays, parents.operations, children.operations)
-            children = parents.replaced(transitions.keep_alive(parents, mixed))
+            children = partly_kept(transitions, parent[[0] * n], children, kept, rng)
         return transitions.view.decode(children)
 
     return draw
