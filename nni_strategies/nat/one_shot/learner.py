@@ -1,8 +1,7 @@
 """A policy that learns from the accuracies of a supernet, one batch at a time.
 
-Of m uniform architectures b, n outputs a each are drawn from the policy (``paths="outputs"``: of m times the one that
-is to be transformed). On one and the same batch, with the shared
-weights w of now,
+Of m uniform architectures b (with ``paths="outputs"``: of the one to be transformed, m times), n outputs a each are
+drawn from the policy. On one and the same batch, with the shared weights w of now,
 
     R(a | b) = accuracy(a, w) - accuracy(b, w),
 

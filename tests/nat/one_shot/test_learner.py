@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.one_shot.derivation import derived
 from nni_strategies.nat.one_shot.settings import OneShotSettings
 from nni_strategies.nat.sampling import sampled_outputs
 from nni_strategies.supernet.scorer import Scorer
@@ -152,6 +153,18 @@ def test_offers_are_distinct_and_new_also_of_a_policy_that_has_made_up_its_mind(
     assert moves.transitions.valid(found.parent[[0] * 6], offers).all()
     assert (offers.operations != found.parent.operations).any(axis=1).all()
     np.testing.assert_array_equal(offers.operations, found.offers().operations)
+
+
+def test_an_input_of_which_the_policy_draws_nothing_else_stays_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    found, moves = learner()
+
+    def itself(policy, transitions, parent, n, generator):
+        return parent[[0] * n]
+
+    monkeypatch.setattr("nni_strategies.nat.one_shot.learner.sampled_outputs", itself)
+    assert len(found.offers()) == 0
+    result = derived(found, moves, [stripes()])
+    assert result.after == result.before and result.evaluations == 1 and not result.changed
 
 
 @pytest.mark.slow
