@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from nni_strategies.errors import NNIStrategiesError
 
 BAD_INPUT = 2
+MOST_THREADS = 1024  # of torch, which crashes where the system cannot start so many
 
 
 @contextmanager

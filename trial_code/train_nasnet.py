@@ -30,7 +30,7 @@ from torch.optim import swa_utils
 from nni_strategies.compat import load_torchvision
 from nni_strategies.errors import InvalidArgument
 from trial_code.checkpoint import resume, save
-from trial_code.command_line import bad_input_ends
+from trial_code.command_line import MOST_THREADS, bad_input_ends
 from trial_code.images import Images, Loading, load_images
 from trial_code.measure import measure
 from trial_code.parameters import next_parameters
@@ -92,7 +92,8 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
 def refuse_bad(given: argparse.Namespace) -> None:
     """Raise `InvalidArgument` for the first option out of its range; comparisons are such that NaN is refused."""
     ranges: dict[str, tuple[Callable[[Any], bool], str]] = {
-        **dict.fromkeys(("epochs", "width", "threads"), (lambda v: v >= 1, "a positive integer")),
+        **dict.fromkeys(("epochs", "width"), (lambda v: v >= 1, "a positive integer")),
+        "threads": (lambda v: 1 <= v <= MOST_THREADS, f"1 to {MOST_THREADS}"),
         "cells": (lambda v: v >= 3, "at least 3, one for each of the three stages"),
         "batch_size": (lambda v: v >= 2, "at least 2, batch norm cannot do with one image"),
         "max_steps": (lambda v: v is None or v >= 1, "a positive integer, or absent"),

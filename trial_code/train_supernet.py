@@ -24,11 +24,9 @@ from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.precision import PRECISIONS
 from nni_strategies.supernet.scorer import Scorer
 from nni_strategies.supernet.training import Recipe, train, uniform_paths
-from trial_code.command_line import bad_input_ends
+from trial_code.command_line import MOST_THREADS, bad_input_ends
 from trial_code.images import Loading, Shortened
 from trial_code.supernet_spaces import FAMILIES, fingerprint, open_images, space_of
-
-MOST_THREADS = 1024
 
 _LOOKED_AT = 20  # architectures, when the training is over
 

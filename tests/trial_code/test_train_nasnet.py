@@ -109,6 +109,7 @@ def test_bad_input_exits_with_2_before_any_work(arguments, tmp_path, monkeypatch
     [
         ("--epochs 0", "--epochs = 0: a positive integer"),
         ("--cells 2", "--cells = 2: at least 3"),
+        ("--threads 100000", "--threads = 100000: 1 to 1024"),
         ("--ema 1", "--ema = 1"),
         ("--max-steps 0", "--max-steps = 0"),  # not the same as no limit
         ("--auxiliary -0.4", r"--auxiliary = -0\.4"),
