@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from nni_strategies.module_modes import evaluating
+from nni_strategies.nat.contenders import neighbours
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import identities, joined
 from nni_strategies.nat.gradient import PolicyGradient, Progress
@@ -135,17 +136,18 @@ class OneShotLearner:
         return np.array([known[key] for key in keys])
 
     def offers(self) -> Architectures:
-        """Return outputs that the policy draws for the parent, always the same: `k` distinct ones, without itself.
+        """Return `k` outputs for the parent, distinct and without itself, always the same; fewer where it has fewer.
 
-        Fewer where ten times as many draws have no more.
+        First those that the policy draws, ten draws for each. A policy that has made up its mind draws few: what is left
+        of `k` goes to random ones of what a single changed edge makes of the parent.
         """
-        generator = torch_generator(np.random.default_rng([self.settings.seed, _DERIVE]))
-        n = _DRAWS * self.settings.k
-        drawn = sampled_outputs(self.gradient.policy, self.transitions, self.parent, n, generator)
-        _, first = np.unique(drawn.operations, axis=0, return_index=True)
-        distinct = drawn[np.sort(first)]
-        new = (distinct.operations != self.parent.operations).any(axis=1)
-        return distinct[np.flatnonzero(new)[: self.settings.k]]
+        rng, k = np.random.default_rng([self.settings.seed, _DERIVE]), self.settings.k
+        generator = torch_generator(rng)
+        drawn = sampled_outputs(self.gradient.policy, self.transitions, self.parent, _DRAWS * k, generator)
+        near, _ = neighbours(self.transitions, self.parent, self.parent.operations)
+        pool = joined([self.parent, drawn, near[rng.permutation(len(near))]])
+        _, first = np.unique(pool.operations, axis=0, return_index=True)
+        return pool[np.sort(first)[1 : k + 1]]
 
     def state_dict(self) -> dict[str, Any]:
         """Return what later draws and steps depend on, but for the supernet: tensors and plain values."""

@@ -155,13 +155,25 @@ def test_offers_are_distinct_and_new_also_of_a_policy_that_has_made_up_its_mind(
     np.testing.assert_array_equal(offers.operations, found.offers().operations)
 
 
-def test_an_input_of_which_the_policy_draws_nothing_else_stays_as_it_is(monkeypatch: pytest.MonkeyPatch):
-    found, moves = learner()
+def test_a_policy_that_draws_its_input_alone_is_helped_out_by_single_changes(monkeypatch: pytest.MonkeyPatch):
+    found, moves = learner({"k": 4})
 
     def itself(policy, transitions, parent, n, generator):
         return parent[[0] * n]
 
     monkeypatch.setattr("nni_strategies.nat.one_shot.learner.sampled_outputs", itself)
+    offers = found.offers()
+    assert ((offers.operations != found.parent.operations).sum(axis=1) == 1).all()
+    assert len(set(offers.keys())) == 4 and moves.transitions.valid(found.parent[[0] * 4], offers).all()
+    result = derived(found, moves, [stripes()])
+    assert result.evaluations == 5 and result.score_after >= result.score_before
+
+
+def test_an_input_that_can_become_nothing_else_stays_as_it_is(monkeypatch: pytest.MonkeyPatch):
+    found, moves = learner()
+    nothing = np.zeros((1, 4, len(moves.transitions.view.operations)), dtype=bool)
+    nothing[0, np.arange(4), found.parent.operations[0]] = True
+    monkeypatch.setattr(moves.transitions, "allowed", lambda inputs: nothing)
     assert len(found.offers()) == 0
     result = derived(found, moves, [stripes()])
     assert result.after == result.before and result.evaluations == 1 and not result.changed
