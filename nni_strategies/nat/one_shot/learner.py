@@ -138,8 +138,8 @@ class OneShotLearner:
     def offers(self) -> Architectures:
         """Return `k` outputs for the parent, distinct and without itself, always the same; fewer where it has fewer.
 
-        First those that the policy draws, ten draws for each. A policy that has made up its mind draws few: what is left
-        of `k` goes to random ones of what a single changed edge makes of the parent.
+        First those that the policy draws, ten draws for each. A policy that has made up its mind draws few: the rest
+        are random ones of what a single changed edge makes of the parent.
         """
         rng, k = np.random.default_rng([self.settings.seed, _DERIVE]), self.settings.k
         generator = torch_generator(rng)
