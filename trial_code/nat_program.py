@@ -40,6 +40,7 @@ from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.nat.rules import RULES
 from nni_strategies.nat.supernet_paths import living, outputs_of
 from nni_strategies.nat.transform import QUERIES, K, TransformResult, transform
+from nni_strategies.report.best import write_atomically
 from nni_strategies.supernet import checkpoint as files
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.scorer import Batch, Scorer
@@ -228,10 +229,8 @@ def transform_by_supernet(program: Program, given: Namespace) -> TransformResult
     images_each = {"scoring_images": choosing.n_images, "checking_images": checking.n_images}
     checked = dict(zip(("check_before", "check_after"), checking.scores(configurations).tolist(), strict=True))
     supernets = {"supernet": {**about, **recipe}}
-    nat_table.write_whole(
-        given.folder / TRANSFORMED,
-        json.dumps({**json.loads(result.to_json()), **checked, **images_each, "transform": how, **supernets}, indent=1),
-    )
+    told = {**json.loads(result.to_json()), **checked, **images_each, "transform": how, **supernets}
+    write_atomically(given.folder / TRANSFORMED, json.dumps(told, indent=1) + "\n")
     print(json.dumps({"scores": [result.score_before, result.score_after], **checked, "seconds": seconds}), flush=True)
     return result
 
@@ -263,4 +262,4 @@ def retrain(program: Program, given: Namespace, network: str, seed: int, rest: S
     kept = {name: result[name] for name in ("accuracy", "params", "madds", "train_seconds")}
     recipe = {**train_nasnet.recipe_of(trained, images), "amp": trained.amp, "max_steps": trained.max_steps}
     row = {"network": network, "seed": seed, **kept, "device": device, "data": Path(given.data).name, "recipe": recipe}
-    nat_table.write_whole(place.with_suffix(".json"), json.dumps(row, indent=1))
+    write_atomically(place.with_suffix(".json"), json.dumps(row, indent=1) + "\n")

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nni_strategies.errors import DataMissing, InvalidArgument
+from nni_strategies.report.best import write_atomically
 
 NETWORKS = ("original", "transformed")
 _FEW_STEPS = 500  # of a retraining
 _CUT = ("seed", "--seed")  # of a recipe: what trainings of one table may differ in
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a kill leaves the old or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text + "\n")
-    os.replace(part, path)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -71,8 +63,8 @@ def write(title: str, folder: Path, sized: bool = True) -> str:
     _refuse_unlike(rows)
     text = "\n".join([f"# {title}", "", *_lines(transformed, rows, sized)])
     whole = {"title": title, "transform": transformed, "trainings": rows}
-    write_whole(folder / "table.json", json.dumps(whole, indent=1))
-    write_whole(folder / "table.md", text)
+    write_atomically(folder / "table.json", json.dumps(whole, indent=1) + "\n")
+    write_atomically(folder / "table.md", text + "\n")
     print(text)
     return text
 

@@ -23,6 +23,7 @@ import torch
 
 from nni_strategies import LaNAS
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.report.best import write_atomically
 from trial_code import search_program, train_nasnet, train_supernet
 from trial_code.command_line import bad_input_ends
 from trial_code.images import Loading
@@ -102,7 +103,7 @@ def main(words: Sequence[str]) -> dict[str, Any]:
         metrics = retrain(space, sample, retraining, given.output / f"retrain_{number}.pt")
         found.append({"score": score, "sample": sample, **metrics})
         print(f"score {score:.4f}, alone {metrics['accuracy']:.4f}, {metrics['params']:.0f} parameters", flush=True)
-        (given.output / "result.json").write_text(json.dumps(found, indent=1))
+        write_atomically(given.output / "result.json", json.dumps(found, indent=1))
     return {"architectures": found}
 
 

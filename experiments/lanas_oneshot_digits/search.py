@@ -22,6 +22,7 @@ import torch
 
 from nni_strategies import LaNAS
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.report.best import write_atomically
 from trial_code import digits_training, train_supernet
 from trial_code.command_line import bad_input_ends
 from trial_code.images import Loading
@@ -85,7 +86,7 @@ def main(words: Sequence[str]) -> dict[str, Any]:
             rows.append({"by": by, "score": round(score, 4), "accuracy alone": round(accuracy, 4), "sample": sample})
             print(f"{by}: score {score:.4f}, alone {accuracy:.4f}", flush=True)
     result = {"options": {name: str(value) for name, value in vars(given).items()}, "architectures": rows}
-    (given.output / "result.json").write_text(json.dumps(result, indent=1))
+    write_atomically(given.output / "result.json", json.dumps(result, indent=1))
     return result
 
 

@@ -33,13 +33,15 @@ from torch.utils.data import TensorDataset
 from nni_strategies import NATOneShot
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.given_inputs import the_only_one
 from nni_strategies.nat.one_shot.settings import PATHS
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES
+from nni_strategies.report.best import write_atomically
 from nni_strategies.supernet.checkpoint import refuse_unwritable
 from nni_strategies.supernet.seeding import check_seed
 from search_spaces.handcrafted_cells import CELLS
-from trial_code import digits_training, nat_table
+from trial_code import digits_training
 from trial_code.command_line import bad_input_ends
 from trial_code.digits import split_digits
 from trial_code.images import Loading, load_images
@@ -119,12 +121,10 @@ def read_architecture(name: str) -> dict[str, Any]:
     if not path.is_file():
         raise InvalidArgument("--arch", name, f"a file, or one of {list(CELLS)}", CELLS)
     try:
-        sample = json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except (ValueError, RecursionError) as error:
         raise InvalidArgument("--arch", name, f"a file of JSON ({error})") from None
-    if not isinstance(sample, dict):
-        raise InvalidArgument("--arch", name, "a file of a JSON object: labels and values")
-    return sample
+    return dict(the_only_one(found, "--arch"))
 
 
 def digits() -> tuple[Part, Part, Part]:
@@ -223,7 +223,7 @@ def main(words: Sequence[str]) -> dict[str, Any]:
         same = found.after == found.before
         result["alone_after"] = result["alone_before"] if same else trained_alone(given, found.after)
     if given.output is not None:
-        nat_table.write_whole(given.output, json.dumps(found.after, indent=1))
+        write_atomically(given.output, json.dumps(found.after, indent=1) + "\n")
     print(json.dumps({name: value for name, value in result.items() if name not in ("before", "after", "changed")}))
     return result
 

@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
 
 def transform(
     space: Annotated[str, typer.Option(help=_SPACE)],
-    arch: Annotated[Path, typer.Option(help="The architecture: JSON, label -> value, or a best.json.")],
+    arch: Annotated[Path, typer.Option(help="The architecture: JSON as NNI exports it, or a best.json.")],
     out: Annotated[Path, typer.Option(help="Where the transformed one goes, in the same form.")],
     space_kwargs: Annotated[str, typer.Option(help="What the space is built with: JSON text.")] = "{}",
     widen: Annotated[str | None, typer.Option(help=_WIDEN)] = None,
@@ -102,9 +102,15 @@ def _outputs(paths: dict[str, Path | None], force: bool) -> dict[str, Path]:
 
 
 def _architecture(path: Path) -> dict[str, Any]:
-    from nni_strategies.nat.given_inputs import unwrapped
+    from nni_strategies.errors import InvalidArgument
+    from nni_strategies.nat.given_inputs import the_only_one
 
-    return dict(unwrapped(_object("--arch", _text("--arch", path)), "--arch"))
+    text = _text("--arch", path)
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise InvalidArgument("--arch", text, f"a JSON object ({error})") from None
+    return dict(the_only_one(found, "--arch"))
 
 
 def _text(option: str, path: Path) -> str:

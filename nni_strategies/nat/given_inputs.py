@@ -82,6 +82,21 @@ def _read_file(path: Path) -> Any:
         raise InvalidArgument("inputs", str(path), f"a file of JSON: {error}") from error
 
 
+def the_only_one(given: Any, field: str) -> Mapping[str, Any]:
+    """Return the architecture that something read from a file holds, also as a list of one, as NNI exports it.
+
+    Raises
+    ------
+    InvalidArgument
+        It holds none, or several.
+    """
+    if isinstance(given, list):
+        if len(given) != 1:
+            raise InvalidArgument(field, f"{len(given)} architectures", "one: it is the one that is transformed")
+        (given,) = given
+    return unwrapped(given, field)
+
+
 def unwrapped(one: Any, field: str) -> Mapping[str, Any]:
     """Return the architecture that something read from a file holds.
 

@@ -98,6 +98,17 @@ def test_the_hubs_cell_comes_out_as_nni_builds_it(files):
     assert {path.name for path in files.iterdir()} == {"in.json", "out.json", "result.json"}
 
 
+def test_what_nni_exports_is_read_and_several_are_refused(files):
+    run(files, *SCORED)
+    expected = (files / "out.json").read_text()
+    (files / "in.json").write_text(json.dumps([{"parameter": SAMPLE, "value": 0.9, "id": "x"}]))
+    run(files, *SCORED, "--force")
+    assert (files / "out.json").read_text() == expected
+    (files / "in.json").write_text(json.dumps([SAMPLE, SAMPLE]))
+    with pytest.raises(NNIStrategiesError, match=r"--arch = .*2 architectures"):
+        run(files, *SCORED, "--force")
+
+
 def test_a_supernet_scores_and_a_policy_is_used_again(files):
     supernet = Supernet.built(widened)
     checkpoint.save(files / "supernet.safetensors", supernet)

@@ -80,6 +80,19 @@ def test_killed_among_queries_and_among_outputs(tmp_path: Path) -> None:
             assert found.score_after >= found.score_before and found.cost_after <= found.cost_before
 
 
+def test_plain_nnictl_runs_it_by_its_name(tmp_path: Path) -> None:
+    with Experiment(tmp_path, mended=True, variables={}) as experiment:
+        experiment._run("-m", "nni_strategies.cli", "register")
+        experiment.mended = False
+        arguments = {"optimize_mode": "maximize", "seed": SEED, **ARGUMENTS, "queries": 6, "k": 1}
+        config = evolution_config(tmp_path, SPACE, BODY, maxTrialNumber=10, trialConcurrency=1)
+        experiment.create({**config, "tuner": {"name": "NAT", "classArgs": arguments}})
+        experiment.wait_for("DONE", deadline=180)
+        found = phases(experiment)
+        assert found[:8] == ["query"] * 6 + ["input"] * 2 and "output" in found
+        assert len(experiment.journal("finished")) == len(found) == len(experiment.trials())
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

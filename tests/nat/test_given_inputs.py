@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.nat.given_inputs import checked_inputs, read_inputs
+from nni_strategies.nat.given_inputs import checked_inputs, read_inputs, the_only_one
 from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
 from nni_strategies.space.search_space import SearchSpace
 from tests.nat.searcher_spaces import COSTS, SPACES, nodes
@@ -80,3 +80,16 @@ def test_a_dead_cell_among_two_is_named() -> None:
     given |= {label: [0] for label in given if "input" in label}
     with pytest.raises(InvalidArgument, match="cell reduce"):
         checked_inputs(given, moves(space))
+
+
+@pytest.mark.parametrize("given", [FLAT, [FLAT], [{"parameter": FLAT, "value": 0.9}], {"sample": FLAT}])
+def test_the_only_one_is_found_in_all_forms(given: Any) -> None:
+    assert the_only_one(given, "--arch") == FLAT
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [([], "0 architectures"), ([FLAT, FLAT], "2 architectures"), ([3], "3"), (3, "3")]
+)
+def test_several_or_none_are_not_one(given: Any, told: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"--arch = .*{told}"):
+        the_only_one(given, "--arch")
