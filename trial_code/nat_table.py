@@ -10,6 +10,7 @@ from typing import Any
 
 from nni_strategies.errors import DataMissing, InvalidArgument
 from nni_strategies.report.best import write_atomically
+from nni_strategies.report.transform_page import transform_page
 
 NETWORKS = ("original", "transformed")
 _FEW_STEPS = 500  # of a retraining
@@ -38,7 +39,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def write(title: str, folder: Path, sized: bool = True) -> str:
-    """Write ``table.json`` and ``table.md`` of a folder; return the latter.
+    """Write ``table.json``, ``table.md`` and ``table.html``, with drawings, of a folder; return the second.
 
     Parameters
     ----------
@@ -65,6 +66,10 @@ def write(title: str, folder: Path, sized: bool = True) -> str:
     whole = {"title": title, "transform": transformed, "trainings": rows}
     write_atomically(folder / "table.json", json.dumps(whole, indent=1) + "\n")
     write_atomically(folder / "table.md", text + "\n")
+    scored = [_shown(transformed[f"check_{when}"]) for when in ("before", "after")]
+    alone = [", ".join(f"{100 * value:.2f}" for value in _reached(rows, network)) for network in NETWORKS]
+    more = [("score on images that chose nothing", *scored), ("test accuracy alone (%)", *alone)]
+    write_atomically(folder / "table.html", transform_page(transformed, title, more))
     print(text)
     return text
 
@@ -85,7 +90,7 @@ def _lines(transformed: dict[str, Any], rows: Sequence[dict[str, Any]], sized: b
         "original": (transformed["score_before"], transformed["check_before"]),
         "transformed": (transformed["score_after"], transformed["check_after"]),
     }
-    reached = {network: [row["accuracy"] for row in rows if row["network"] == network] for network in NETWORKS}
+    reached = {network: _reached(rows, network) for network in NETWORKS}
     lines = [
         "| network | parameters | MAdds (M) | score | on images that chose nothing | test accuracy (%) | mean | sd |",
         "|---|---|---|---|---|---|---|---|",
@@ -142,6 +147,10 @@ def _paths(supernet: dict[str, Any]) -> str:
 
 def _size(width: int, cells: int, sized: bool) -> str:
     return f", width {width}, {cells} cells" if sized else ""
+
+
+def _reached(rows: Sequence[dict[str, Any]], network: str) -> list[float]:
+    return [row["accuracy"] for row in rows if row["network"] == network]
 
 
 def _shown(score: float | None) -> str:

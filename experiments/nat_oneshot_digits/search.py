@@ -38,6 +38,7 @@ from nni_strategies.nat.one_shot.settings import PATHS
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES
 from nni_strategies.report.best import write_atomically
+from nni_strategies.report.transform_page import transform_page
 from nni_strategies.supernet.checkpoint import refuse_unwritable
 from nni_strategies.supernet.seeding import check_seed
 from search_spaces.handcrafted_cells import CELLS
@@ -54,6 +55,7 @@ N_TRAIN = 700  # of the 1,000 digits that are not for testing
 OPERATIONS = [*DARTS.DARTS_OPS, "none"]
 MOMENTUM, DECAY, CLIP = 0.9, 3e-4, 5.0
 SMALL = {"epochs": 2, "width": 4, "retrain_epochs": 2, "retrain_seeds": 1, "k": 3}
+LONG = ("before", "after", "changed", "scores")
 LEAST = {"epochs": 1, "width": 1, "cells": 3, "batch_size": 2, "holdout": 2, "retrain_epochs": 0, "retrain_seeds": 1}
 
 
@@ -73,6 +75,7 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     p.add_argument("--data", default=DIGITS, help=f"{DIGITS}, npz:FILE or cifar10:FOLDER; default %(default)s")
     p.add_argument("--arch", default="DARTS", help="JSON file of a sample, or a published cell; default %(default)s")
     p.add_argument("--output", type=Path, help="file for the cell that is found, as JSON")
+    p.add_argument("--report", type=Path, help="file for a page: both cells, drawn")
     p.add_argument("--rule", default="cost", help=f"one of {', '.join(RULES)}; default %(default)s")
     p.add_argument("--paths", choices=PATHS, default="outputs", help="what is learned; default %(default)s")
     p.add_argument("--policy", default="line_graph", help=f"one of {', '.join(POLICIES)}; default %(default)s")
@@ -107,8 +110,9 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     check_seed(given.seed)
     given.device = usable_device(given.device)
     given.threads = usable_threads(given.threads)
-    if given.output is not None:
-        refuse_unwritable(given.output, "--output")
+    for name in ("output", "report"):
+        if getattr(given, name) is not None:
+            refuse_unwritable(getattr(given, name), f"--{name}")
     given.arch = read_architecture(given.arch)
     return given
 
@@ -224,7 +228,10 @@ def main(words: Sequence[str]) -> dict[str, Any]:
         result["alone_after"] = result["alone_before"] if same else trained_alone(given, found.after)
     if given.output is not None:
         write_atomically(given.output, json.dumps(found.after, indent=1) + "\n")
-    print(json.dumps({name: value for name, value in result.items() if name not in ("before", "after", "changed")}))
+    if given.report is not None:
+        alone = [", ".join(map(str, result.get(f"alone_{when}", ()))) or "not trained" for when in ("before", "after")]
+        write_atomically(given.report, transform_page(result, "NATOneShot", [("accuracy alone", *alone)]))
+    print(json.dumps({name: value for name, value in result.items() if name not in LONG}))
     return result
 
 

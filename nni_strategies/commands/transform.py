@@ -49,6 +49,7 @@ def transform(
     costs: Annotated[Path | None, typer.Option(help=_COSTS)] = None,
     op_classes: Annotated[str, typer.Option(help=_CLASSES)] = "{}",
     result: Annotated[Path | None, typer.Option(help="Where costs, scores and changed edges go, as JSON.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Where a page goes: before and after, drawn.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
 ) -> None:
     """Transform an architecture into one that costs no more and, as far as the scorer can tell, is no worse."""
@@ -56,10 +57,13 @@ def transform(
     from nni_strategies.nat import policy_file
     from nni_strategies.nat.transform import transform as transformed
     from nni_strategies.report.best import write_atomically
+    from nni_strategies.report.transform_page import transform_page
     from nni_strategies.supernet.checkpoint import refuse_unwritable
 
     sys.path.insert(0, str(Path.cwd()))  # for names of the user's own, as with `python -m`
-    outputs = _outputs({"--out": out, "--result": result, "--save-policy": save_policy}, force)
+    outputs = _outputs(
+        {"--out": out, "--result": result, "--save-policy": save_policy, "--report": report}, force
+    )
     if (scorer is None) == (supernet is None):
         raise InvalidArgument("--scorer", scorer, "given, or --supernet, but not both")
     sample = _architecture(arch)
@@ -78,6 +82,8 @@ def transform(
         write_atomically(out, json.dumps(found.after, indent=1) + "\n")
         if result is not None:
             write_atomically(result, found.to_json() + "\n")
+        if report is not None:
+            write_atomically(report, transform_page(json.loads(found.to_json()), f"{arch.name} transformed"))
         if save_policy is not None and found.learned is not None:
             policy_file.save(save_policy, found.learned)
     except OSError as error:

@@ -53,14 +53,21 @@ class TransformResult(Transformation):
         The policy, where one learned; :func:`~.policy_file.save` keeps it.
     unspent
         Queries that were left when the learner found nothing new to propose.
+    scores
+        Those of the input and of what it can become, in the order in which they were asked for.
+    queried
+        How many of them, from the first, the learner learned from.
     """
 
     evaluations: int
     learned: policy_file.Learned | None = None
     unspent: int = 0
+    scores: tuple[float, ...] = ()
+    queried: int = 0
 
     def _parts(self) -> dict[str, Any]:
-        return {**super()._parts(), "evaluations": self.evaluations, "unspent": self.unspent}
+        counts = {"evaluations": self.evaluations, "unspent": self.unspent, "queried": self.queried}
+        return {**super()._parts(), **counts, "scores": list(self.scores)}
 
 
 def transform(
@@ -124,7 +131,7 @@ def transform(
     transitions.costs.refuse_uneven(parent)
     known = None if policy is None else policy_file.load(Path(policy), transitions.view)
     judge = _Judge(transitions, judged)
-    learner, after, unspent = None, None, 0
+    learner, after, unspent, queried = None, None, 0, 0
     if transitions.n_moves(parent)[0] <= queries + k:
         judge(_all_outputs(transitions, parent))
     elif known is not None and queries == 0:
@@ -134,6 +141,7 @@ def transform(
         if known is not None:
             learner.policy.load_state_dict(known.policy.state_dict())
         unspent = _learn(learner, judge)
+        queried = len(judge.evaluated)
         derivation = Derivation(learner, parent, k)
         for wanted in derivation.rounds():
             learner.evaluated.add(wanted, [bounded(score) for score in judge(wanted)])
@@ -153,6 +161,8 @@ def transform(
         len(judge.evaluated),
         None if learner is None else _learned(learner),
         unspent,
+        tuple(judge.evaluated.values.tolist()),
+        queried,
     )
 
 

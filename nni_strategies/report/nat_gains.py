@@ -55,7 +55,7 @@ def gain_curve(found: Transformations, experiment: ExperimentRecord) -> Figure:
         }
     )
     queries = [order[one.trial.id] for one in found.proposals if one.phase == "query" and one.trial.id in order]
-    band = _band(max(queries) + 0.5) if queries else {}
+    band = queries_band(max(queries) + 0.5) if queries else {}
     x_axis: Figure = {"title": figures.title("evaluations"), "range": [0, n + 0.5]}
     return figures.figure(traces, x=x_axis, y={"title": figures.title("gain"), "rangemode": "tozero"}, **band)
 
@@ -88,7 +88,8 @@ def _line(x: Sequence[float], y: Sequence[float], color: str, width: float) -> F
     return {"type": "scatter", "mode": "lines", "x": list(x), "y": list(y), "line": line}
 
 
-def _band(end: float) -> Figure:
+def queries_band(end: float) -> Figure:
+    """Return what marks the queries in a layout, up to a number of evaluations."""
     shape = {"type": "rect", "xref": "x", "yref": "paper", "x0": 0, "x1": end, "y0": 0, "y1": 1}
     text = {"x": 0, "xref": "x", "yref": "paper", "text": "queries", "showarrow": False, "y": 1}
     font = {"size": 11, "color": figures.MUTED}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import fmean
 from typing import Any
@@ -41,12 +41,13 @@ def transformations_section(found: Transformations, experiment: ExperimentRecord
     )
     said = f"<p>{summary(found)}</p>"
     note = f'<p class="note">{_costs_note(found, experiment)}</p>'
-    drawn = f'<h3 class="apart">Before and after</h3><p class="lead">{_LEGEND}</p>{cards}' if cards else ""
+    largest = f'<h3 class="apart">Before and after</h3><p class="lead">The largest gains. {LEGEND}</p>{cards}'
+    drawn = largest if cards else ""
     return html.section("transformed", "Inputs and outputs", lead, said, listed, note, drawn, long=True)
 
 
-_LEGEND = (
-    "The largest gains. Data flows downwards. A changed operation has a heavy frame, and below its name what it "
+LEGEND = (
+    "Data flows downwards. A changed operation has a heavy frame, and below its name what it "
     "becomes or was. What carries nothing is dashed: a null, and what only nulls feed or read."
 )
 
@@ -147,10 +148,15 @@ def _card(one: Transformed, found: Transformations, experiment: ExperimentRecord
         facts += [f"{name} {_cost(one, part)}" for part, name in enumerate(("MAdds", "parameters"))]
     head = f"<b>{_gain(one)}</b><span>{facts[0]}</span><span class='facts'>{' · '.join(facts[1:])}</span>"
     pairs = [pair for pair in cell_pairs(one.before, one.after, concat_of(experiment)) if pair.changed]
+    return f'<article class="architecture"><header>{head}</header>{drawn_pairs(pairs)}{changes(one.changed)}</article>'
+
+
+def drawn_pairs(pairs: Sequence[CellPair]) -> str:
+    """Return cells before and after, side by side; the first few of many."""
     body = "".join(_pair(pair, many=len(pairs) > 1) for pair in pairs[:_CELLS])
     if len(pairs) > _CELLS:
         body += f'<p class="note">{len(pairs) - _CELLS} more cells were changed and are not drawn.</p>'
-    return f'<article class="architecture"><header>{head}</header>{body}{_changes(one)}</article>'
+    return body
 
 
 def _pair(pair: CellPair, *, many: bool) -> str:
@@ -163,10 +169,10 @@ def _pair(pair: CellPair, *, many: bool) -> str:
     return f'<div class="beside{" wide" if width > _WIDE else ""}">{drawn}</div>'
 
 
-def _changes(one: Transformed) -> str:
-    """Return what was changed, in words."""
+def changes(changed: Mapping[str, tuple[Any, Any]]) -> str:
+    """Return what was changed, in words: label -> operation before and after."""
     pairs = "".join(
-        f"<span><i>{escape(label)}</i>{_word(old)} → {_word(new)}</span>" for label, (old, new) in one.changed.items()
+        f"<span><i>{escape(label)}</i>{_word(old)} → {_word(new)}</span>" for label, (old, new) in changed.items()
     )
     return f'<div class="chips mono">{pairs}</div>'
 

@@ -108,9 +108,14 @@ def render_page(
             _trials(experiment),
         ]
     parts += [*filter(None, sections), footer(experiment)]
+    return document(f"{experiment.name} · {experiment.id}", parts)
+
+
+def document(title: str, parts: Sequence[str]) -> str:
+    """Return a whole page: its title as text, and its parts, which are HTML already."""
     scripts = [_plotly(), _own("page.js")]
     return _PAGE.format(
-        title=escape(f"{experiment.name} · {experiment.id}"),
+        title=escape(title),
         style=_own("style.css"),
         body="\n".join(parts),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),

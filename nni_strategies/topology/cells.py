@@ -68,10 +68,23 @@ def _parts(pattern: re.Pattern[str], label: str) -> tuple[str, ...] | None:
 
 
 def _edge_cell(parts: dict[tuple[str, ...], Any], _: Any, __: str, ___: Loose) -> TopologyGraph | None:
-    edges = [(int(i), int(j), operation) for (i, j), operation in parts.items()]
+    edges = sorted((int(i), int(j), operation) for (i, j), operation in parts.items())
     if not all(isinstance(op, str) for _, _, op in edges) or not all(i < j for i, j, _ in edges):
         return None
-    return TopologyGraph.from_edges(edges) if {0} <= {i for i, _, _ in edges} else None
+    if 0 not in {i for i, _, _ in edges}:
+        return None
+    entered = sorted({j for _, j, _ in edges})
+    first, last = entered[0], entered[-1]
+    if first == 1:
+        return TopologyGraph.from_edges(edges)
+    if entered != list(range(first, last + 1)):
+        return None
+    nodes: _Nodes = {p: (_predecessor_name(p, first), [INPUT]) for p in range(first)}  # nothing enters these
+    for j in entered:
+        summed = [(i, j) for i, to, _ in edges if to == j]
+        nodes |= {(i, to): (operation, [i]) for i, to, operation in edges if to == j}
+        nodes[j] = ("add", summed)
+    return TopologyGraph.from_nodes(nodes, [last])
 
 
 def _nni_cell(parts: dict[tuple[str, ...], Any], _: Any, __: str, concat: Loose) -> TopologyGraph | None:

@@ -81,7 +81,7 @@ def run(*arguments: Any) -> str:
 
 
 def test_the_hubs_cell_comes_out_as_nni_builds_it(files):
-    said = run(files, *SCORED, "--queries", 20, "--result", files / "result.json")
+    said = run(files, *SCORED, "--queries", 20, "--result", files / "result.json", "--report", files / "page.html")
     after = json.loads((files / "out.json").read_text())
     with torch.device("meta"), model_context(after):
         network = widened()
@@ -95,7 +95,10 @@ def test_the_hubs_cell_comes_out_as_nni_builds_it(files):
     assert told["score_after"] == dilated(after) > dilated(SAMPLE) == told["score_before"]
     assert {k for k in SAMPLE if SAMPLE[k] != after[k]} == {change["label"] for change in told["changed"]}
     assert f"{len(told['changed'])} edges changed" in said
-    assert {path.name for path in files.iterdir()} == {"in.json", "out.json", "result.json"}
+    assert {path.name for path in files.iterdir()} == {"in.json", "out.json", "result.json", "page.html"}
+    assert all(change["label"] in (files / "page.html").read_text() for change in told["changed"])
+    assert len(told["scores"]) == told["evaluations"] and max(told["scores"]) == told["score_after"]
+    assert told["scores"][told["queried"]] == told["score_before"]  # the architecture itself comes after the queries
 
 
 def test_what_nni_exports_is_read_and_several_are_refused(files):

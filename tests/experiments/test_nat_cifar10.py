@@ -101,6 +101,7 @@ def test_a_supernet_of_the_outputs_alone_learns_no_other_paths(step, tmp_path, m
     for network in nat_table.NETWORKS:
         step(of, "retrain", "--network", network, *TINY)
     step(of, "table")
+    assert "test accuracy alone" in (tmp_path / "run" / "table.html").read_text()
     told = (tmp_path / "run" / "table.md").read_text()
     assert "what the original can become" in told and "25% of the edges kept" in told
 

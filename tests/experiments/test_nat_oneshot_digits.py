@@ -53,8 +53,10 @@ def test_a_supernet_that_diverges_is_said(search: Any):
 
 
 def test_a_small_run_ends_with_a_cell_that_costs_no_more(search: Any, tmp_path: Path):
-    output = tmp_path / "cell.json"
-    result = search.main(["--small", "--device", "cpu", "--epochs", "1", "--output", str(output)])
+    output, page = tmp_path / "cell.json", tmp_path / "page.html"
+    words = ["--small", "--device", "cpu", "--epochs", "1", "--output", str(output), "--report", str(page)]
+    result = search.main(words)
+    assert f"{result['alone_after'][0]}" in page.read_text()
     found = json.loads(output.read_text())
     assert all(result["cost_after"][name] <= result["cost_before"][name] for name in ("madds", "params"))
     assert found == result["after"] and found.keys() == result["before"].keys()

@@ -17,6 +17,19 @@ def test_operations_on_edges(template: str) -> None:
     assert cell == TopologyGraph.from_edges(edges)
 
 
+def test_nodes_that_no_edge_enters_are_earlier_blocks() -> None:
+    edges = {"block_1/0_2": "none", "block_1/1_2": "conv", "block_1/0_3": "skip_connect", "block_1/2_3": "pool"}
+    (block,) = cells_of(edges).values()
+    alike = TopologyGraph.from_nodes(
+        {
+            "far": ("previous-2", ["input"]), "near": ("previous", ["input"]), "conv": ("conv", ["near"]),
+            "pool": ("pool", ["conv"]), "skip": ("skip_connect", ["far"]), "sum": ("add", ["pool", "skip"]),
+        },
+        ["sum"],
+    )  # fmt: skip
+    assert block.canonical() == alike.canonical()
+
+
 def test_nni_cell() -> None:
     # node 2 = conv(previous) + pool(previous-2), node 3 = skip(node 2) + conv(node 2)
     configuration = {

@@ -69,4 +69,5 @@ def derived(learner: OneShotLearner, moves: SpaceMoves, batches: Sequence[Batch]
         ),
         evaluations=len(set(offers.keys())),
         learned=Learned(learner.gradient.policy, view, settings.policy, settings.hidden),
+        scores=tuple(score for score in scores if np.isfinite(score)),
     )
