@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+SHOWN = "_shown"  # a key beside a trial's parameters: a line for who looks at the web UI, no part of the configuration
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,16 @@ def read_events(database: sqlite3.Connection) -> list[TrialEvent]:
             content = _decoded(data)
             noted = content if isinstance(content, dict) else {}
             number = _number(noted.get("parameter_id"))
-            events.append(TrialEvent(_seconds(milliseconds) or 0.0, job, kind, number, noted.get("parameters")))
+            parameters = without_shown(noted.get("parameters"))
+            events.append(TrialEvent(_seconds(milliseconds) or 0.0, job, kind, number, parameters))
     return events
+
+
+def without_shown(parameters: Any) -> Any:
+    """Return a trial's parameters without the line that is only shown beside them."""
+    if isinstance(parameters, Mapping) and SHOWN in parameters:
+        return {name: value for name, value in parameters.items() if name != SHOWN}
+    return parameters
 
 
 def read_metrics(database: sqlite3.Connection, *, final_only: bool = False) -> list[ReportedMetric]:

@@ -17,7 +17,7 @@ from tests.nni_tables import SCHEMA
 def path(tmp_path: Path) -> Path:
     file = tmp_path / "a folder with # and ?" / "nni.sqlite"
     file.parent.mkdir()
-    packed = json.dumps({"parameter_id": 3, "parameters": {"x": 1}})
+    packed = json.dumps({"parameter_id": 3, "parameters": {"x": 1, "_shown": "a line for people"}})
     with closing(sqlite3.connect(file)) as database, database:
         database.executescript(SCHEMA)
         event = "insert into TrialJobEvent (timestamp, trialJobId, event, data) values (?, ?, ?, ?)"

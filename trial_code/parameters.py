@@ -14,6 +14,7 @@ import nni
 from nni.runtime.trial_command_channel import local_legacy
 
 from nni_strategies.errors import InvalidArgument, InvalidConfiguration
+from nni_strategies.nni_database import without_shown
 
 
 def decode_plain(text: str | None = None, *, fp: IO[str] | None = None) -> Any:
@@ -50,6 +51,8 @@ def given_parameters(text: str) -> dict[str, Any]:
 def next_parameters() -> dict[str, Any]:
     """Return this trial's parameters; an empty dictionary when it runs without an experiment.
 
+    What a tuner shows beside them in the web UI is no parameter, and left out.
+
     Raises
     ------
     InvalidConfiguration
@@ -58,7 +61,7 @@ def next_parameters() -> dict[str, Any]:
     # both channels a trial can have look their decoder up by these names: v3 (local, remote), legacy (reuse mode)
     original, nni.load, local_legacy.load = nni.load, decode_plain, decode_plain
     try:
-        return dict(nni.get_next_parameter() or {})
+        return dict(without_shown(nni.get_next_parameter() or {}))
     finally:
         nni.load, local_legacy.load = original, original
 

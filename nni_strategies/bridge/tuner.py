@@ -33,6 +33,7 @@ from nni_strategies.bridge.recovery import Recovery, fail_ended_reruns, recover
 from nni_strategies.bridge.reruns import stop_needless
 from nni_strategies.bridge.trial_output import last_words
 from nni_strategies.errors import NNIStrategiesError, SpaceExhausted, TooManyFailures
+from nni_strategies.nni_database import SHOWN, without_shown
 from nni_strategies.search.searcher import Searcher, Trial
 from nni_strategies.search.study import Study
 from nni_strategies.space.from_json import space_from_json
@@ -205,7 +206,12 @@ class StudyTuner(GuardedTuner):
             self._trials[parameter_id] = trial.id
             self.study.note("issued", trial=trial.id, run=self._run, parameter_id=parameter_id)
             self._warn_of_mixed_pairs()
-            return self.study.space.nest(trial.configuration)
+            parameters, told = self.study.space.nest(trial.configuration), self.shown(self.study, trial)
+            return parameters if told is None else {**parameters, SHOWN: told}
+
+    def shown(self, study: Study, trial: Trial) -> str | None:
+        """Return a line that NNI's web UI shows beside a trial's parameters; a subclass may have one."""
+        return None
 
     def _next(self, study: Study) -> Trial:
         while self._reissue:
@@ -287,7 +293,7 @@ class StudyTuner(GuardedTuner):
             return
         if str(entry.get("trialJobId")) in self._recovery.jobs:
             return
-        configuration = study.space.flatten(parameters)
+        configuration = study.space.flatten(without_shown(parameters))
         trial = study.find(configuration)
         if trial is None or study.trials[trial].value is None:
             study.import_result(configuration, entry.get("value"))

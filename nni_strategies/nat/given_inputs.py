@@ -16,6 +16,7 @@ from typing import Any
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.edges import Architectures, EdgeView
 from nni_strategies.nat.moves_of_space import SpaceMoves
+from nni_strategies.nni_database import without_shown
 from nni_strategies.topology.cells import EDGE_LABEL, NODE_LABEL
 
 _WRAPPERS = ("parameter", "parameters", "sample", "configuration")
@@ -108,7 +109,7 @@ def unwrapped(one: Any, field: str) -> Mapping[str, Any]:
     while isinstance(one, Mapping):
         inner = next((one[key] for key in _WRAPPERS if isinstance(one.get(key), Mapping)), None)
         if inner is None:
-            return one
+            return without_shown(one)  # type: ignore[no-any-return]
         one = inner
     raise InvalidArgument(field, one, "an architecture as a dictionary label -> value")
 

@@ -28,6 +28,8 @@ def test_what_trials_measure_is_what_the_journal_says_they_cost(tmp_path: Path):
     with run_experiment(config, tmp_path) as experiment:
         experiment.wait_for("DONE", deadline=260)
         assert [row["status"] for row in experiment.trials()] == ["SUCCEEDED"] * 3
+        shown = [json.loads(row["hyperParameters"][0])["parameters"]["_shown"] for row in experiment.trials()]
+        assert [line.partition(":")[0] for line in shown] == ["query", "input 0", "output of input 0"]
         said = {json.dumps(e["configuration"]): e["remarks"]["nat"] for e in experiment.journal("proposed")}
         proposed = {event["trial"]: event for event in experiment.journal("proposed")}
         assert [one["phase"] for one in said.values()] == ["query", "input", "output"]

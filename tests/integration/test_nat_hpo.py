@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ OPERATIONS = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_
 LABELS = [f"cell.edge_{i}_{j}" for i, j in ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))]
 SPACE = {label: {"_type": "choice", "_value": OPERATIONS} for label in LABELS}
 WORTH = {"none": -0.3, "skip_connect": 0.5, "nor_conv_1x1": 0.6, "nor_conv_3x3": 1.0, "avg_pool_3x3": 0.1}
-BODY = f"report({{'default': sum((i + 1) * {WORTH}[parameters[k]] for i, k in enumerate(sorted(parameters)))}})"
+SUM = f"sum((i + 1) * {WORTH}[parameters[k]] for i, k in enumerate(sorted(parameters)))"
+BODY = f"parameters.pop('_shown', None); report({{'default': {SUM}}})"
 CONVOLUTIONS = dict.fromkeys(LABELS, "nor_conv_3x3")
 SKIPS = CONVOLUTIONS | {"cell.edge_0_3": "skip_connect", "cell.edge_1_2": "nor_conv_1x1"}
 ARGUMENTS: dict[str, Any] = {
@@ -36,7 +38,7 @@ def started(folder: Path, **class_args: Any) -> Experiment:
     tuner = {
         "codeDirectory": str(folder / "code"),
         "className": "nni_strategies.nat.tuner.NATTuner",
-        "classArgs": {"optimize_mode": "maximize", "seed": SEED, **class_args},
+        "classArgs": {"optimize_mode": "maximize", "seed": SEED, "show": True, **class_args},
     }
     config = evolution_config(folder, SPACE, BODY, maxTrialNumber=N_TRIALS, trialConcurrency=2, tuner=tuner)
     return run_experiment(config, folder)
@@ -72,6 +74,12 @@ def test_killed_among_queries_and_among_outputs(tmp_path: Path) -> None:
         assert [events[: len(some)] for some in kept] == kept
         assert len(experiment.journal("finished")) == len(experiment.journal("proposed")) == N_TRIALS
         assert experiment.journal("failed") == []
+        rows = [json.loads(row["hyperParameters"][0])["parameters"] for row in experiment.trials()]
+        assert all(row.pop("_shown").startswith(("query: ", "input ", "output of input ")) for row in rows)
+        proposed = [event["configuration"] for event in experiment.journal("proposed")]
+        assert sorted(json.dumps(row, sort_keys=True) for row in rows) == sorted(
+            json.dumps(one, sort_keys=True) for one in proposed
+        )
         assert {"query", "output"} <= set(phases(experiment)) and "output" in phases(experiment)[:24]
         study = check_story(events)
         for number, given in enumerate((CONVOLUTIONS, SKIPS)):

@@ -114,3 +114,21 @@ def test_parameters_and_extra_metrics_are_readable(tmp_path: Path) -> None:
         assert names == [*LABELS, *METRICS]
         ticks = set(page.evaluate("[...document.querySelectorAll('.parcoords .tick')].map((one) => one.textContent)"))
         assert set(OPERATIONS) <= ticks
+
+
+def test_a_transformation_is_readable_beside_its_trial(tmp_path: Path) -> None:
+    space = {label: {"_type": "choice", "_value": OPERATIONS} for label in LABELS}
+    body = "line = parameters.pop('_shown'); report({'default': float(line.startswith('output'))})"
+    given = dict.fromkeys(LABELS, "nor_conv_3x3")
+    arguments = {"costs": {"nor_conv_3x3": [100, 10]}, "inputs": [given], "budget": 6, "k": 1, "show": True, "seed": 0}
+    tuner = {"codeDirectory": str(tmp_path), "className": "nni_strategies.nat.tuner.NATTuner", "classArgs": arguments}
+    config = evolution_config(tmp_path, space, body, trialConcurrency=1, maxTrialNumber=6, tuner=tuner)
+    with browser(tmp_path) as page, run_experiment(config, tmp_path) as experiment:
+        experiment.wait_for("DONE")
+        best = max(experiment.trials(), key=metric)
+        line = json.loads(best["hyperParameters"][0])["parameters"]["_shown"]
+        assert line.startswith("output of input 0: cell.edge_") and "MAdds -" in line
+        page.call("Page.navigate", url=f"http://127.0.0.1:{experiment.port}/oview")
+        page.wait_for("!!document.querySelector('.ms-DetailsRow i')", "the overview lists trials")
+        page.evaluate("document.querySelector('.ms-DetailsRow i').click()")  # opens the best one's row
+        page.wait_for(f"document.body.textContent.includes({json.dumps(line)})", f"{line} in the row")

@@ -30,6 +30,7 @@ def moves(space: SearchSpace) -> SpaceMoves:
         FLAT,
         [FLAT],
         [{"parameter": FLAT, "value": 0.9, "trialJobId": "x"}],
+        [{"parameter": {**FLAT, "_shown": "input 0"}, "value": 0.9}],
         {"sample": FLAT, "model_symbol": 1},
         {"configuration": FLAT, "metric": 0.9},
     ],

@@ -98,6 +98,11 @@ def test_plain_parameters_arrive(deliver):
     assert next_parameters() == PLAIN
 
 
+def test_what_is_only_shown_is_no_parameter(deliver):
+    deliver(json.dumps({"parameter_id": 3, "parameters": {**PLAIN, "_shown": "input 0"}}))
+    assert next_parameters() == PLAIN
+
+
 def test_nnis_decoder_is_itself_again(deliver):
     decoders = nni.load, local_legacy.load
     deliver(json.dumps({"parameter_id": 3, "parameters": PLAIN}))
