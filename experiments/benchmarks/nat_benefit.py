@@ -62,7 +62,7 @@ from typing import Any
 
 import torch
 
-from experiments.benchmarks import common, nat_arms, nat_benefit_table
+from experiments.benchmarks import common, nat_arms, nat_benefit_gates, nat_benefit_table
 from experiments.benchmarks.nat_problems import PROBLEMS, PRODUCT, Problem
 from nni_strategies.errors import DataMissing
 from nni_strategies.nat.edges import Architectures
@@ -186,7 +186,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         elif not (rows := stored(given.results)):
             parser.error(f"{given.results} holds no results")
         else:
-            common.write_results(given.results, nat_benefit_table.table(rows), nat_benefit_table.plot(rows))
+            judged = nat_benefit_gates.gates(nat_benefit_table.Runs(rows))
+            common.write_results(given.results, nat_benefit_table.table(rows, judged), nat_benefit_table.plot(rows))
     except DataMissing as error:
         sys.exit(f"error: {error}")
 

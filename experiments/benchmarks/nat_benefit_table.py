@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -180,13 +181,15 @@ def _promises(runs: Runs) -> list[tuple[bool, str]]:
     return [(min(kept) >= 0 and max(dearer) <= 0, f"{said}; none is costlier (most {max(dearer):+.0f})")]
 
 
-def table(rows: Rows) -> str:
-    """Return the results as Markdown, the verdict on each target first."""
+def table(rows: Rows, gates: Sequence[str] = ()) -> str:
+    """Return the results as Markdown, the verdict on each target first, then those on the paper's learner."""
     runs = Runs(rows)
     n_seeds = len({row["seed"] for row in rows})
     lines = ["# Transforming many architectures with few evaluations", "", common.machine(), ""]
     lines += [f"Protocol and targets are in `nat_benefit.py`. {n_seeds} seeds.", ""]
     lines += ["## Targets", "", *verdicts(runs), ""]
+    if gates:
+        lines += ["## Gates of the paper's learner (`nat_benefit_gates.py`)", "", *gates, ""]
     lines += ["## Share of inputs with an output worth a query, by round of 1,000 queries", "", *_outlooks(rows), ""]
     for problem, title in TITLES.items():
         told = [line for rule in RULES for line in lines_of(runs, problem, rule)]
