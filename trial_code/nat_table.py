@@ -118,7 +118,7 @@ def _lines(transformed: dict[str, Any], rows: Sequence[dict[str, Any]], sized: b
         f"{_size(supernet['width'], supernet['cells'], sized)}; {supernet['holdout']} training images held out"
         f"{_paths(supernet)}.",
         f"NAT: rule {how['rule']}, {how['queries']} queries, k {how['k']}, {transformed['evaluations']} architectures "
-        f"scored on {transformed['scoring_images']} images, {how['seconds']:.0f} s.",
+        f"scored on {transformed['scoring_images']} images{_queried(transformed)}, {how['seconds']:.0f} s.",
         f"Retraining: {recipe['--epochs']} epochs, batches of {recipe['--batch-size']}"
         f"{_size(recipe['--width'], recipe['--cells'], sized)}, learning rate {recipe['--lr']}, "
         f"cutout {recipe['--cutout']}, {rows[0]['data']}, {rows[0]['device']}; "
@@ -130,6 +130,10 @@ def _lines(transformed: dict[str, Any], rows: Sequence[dict[str, Any]], sized: b
 def _cut(steps: int, epochs: int) -> str:
     """Return that epochs were cut; a few hundred steps in all train nothing."""
     return f"Epochs cut to {steps} steps{': to see it work, no result' if steps * epochs < _FEW_STEPS else ''}."
+
+
+def _queried(transformed: dict[str, Any]) -> str:
+    return f", {transformed['queried']} of them queries" if "queried" in transformed else ""
 
 
 def _steps(supernet: dict[str, Any]) -> str:
