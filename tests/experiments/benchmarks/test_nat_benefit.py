@@ -110,7 +110,7 @@ def test_a_tiny_run_of_every_arm(tmp_path, monkeypatch, capsys):
     small = {"n_start": 10, "policy_steps": 1, "final_steps": 1, "derive_samples": 20}
     config = nat_arms.LearnerConfig
     monkeypatch.setattr(nat_arms, "LearnerConfig", lambda **given: config(**given, **small))
-    monkeypatch.setattr(nat_benefit, "problem_of", lambda name, rule: (p := Problem(name, rule), p.inputs(50, 3)))
+    monkeypatch.setattr(nat_benefit, "problem_of", lambda name, rule, _: (p := Problem(name, rule), p.inputs(50, 3)))
     queries = {"recipe": 30, "no_policy": 30, "paper_line_graph": 30, "oracle": 0, "random": 0, "shared": 0, "local": 0}
     cases = [Case("noisy", rule, arm, n, 1) for rule in ("nat", "cost") for arm, n in queries.items()]
     path = tmp_path / "made.csv"
@@ -129,6 +129,18 @@ def test_every_case_once():
     assert len(set(cases)) == len(cases) == 10 + 5 * (4 * 2 * (3 + 1 + 3 + 9) + 2 * (2 + 1 + 3 + 9))
     assert {case.problem for case in cases} == set(PROBLEMS) == set(nat_benefit_table.TITLES)
     assert {case.arm for case in cases} == {"oracle", *nat_benefit_table.ARMS}
+
+
+def test_the_confirmation_shares_neither_seeds_nor_inputs_with_the_first_run(monkeypatch):
+    cases, seen = list(nat_benefit.confirmations()), []
+    assert len(set(cases)) == len(cases) == 10 + 5 * 5 * 2 * 2
+    assert not {case.seed for case in cases} & {case.seed for case in nat_benefit.cases()}
+    assert {case.queries for case in cases} == {0, 100}
+    monkeypatch.setattr(nat_benefit, "problem_of", lambda *given: seen.append(given) or 1 / 0)
+    for case in (cases[0], next(nat_benefit.cases())):
+        with pytest.raises(ZeroDivisionError):
+            nat_benefit.run_case(case)
+    assert [given[2] for given in seen] == [4052, 2026]
 
 
 def row(
