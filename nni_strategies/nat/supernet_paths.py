@@ -9,6 +9,7 @@ Source: the whole space is the paper's, Guo et al.: NAT, NeurIPS 2019, algorithm
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from nni_strategies.nat.nearness import partly_kept
 from nni_strategies.nat.transitions import Transitions
 from nni_strategies.space.search_space import Configuration, SearchSpace
 from nni_strategies.supernet.training import Paths
+
+Learned = Literal["space", "outputs"]  # what a supernet learns
+LEARNED: tuple[Learned, ...] = get_args(Learned)
 
 
 def living(transitions: Transitions) -> Paths:

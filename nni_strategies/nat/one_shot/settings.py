@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES, Rule
-from nni_strategies.nat.supernet_paths import check_kept
+from nni_strategies.nat.supernet_paths import LEARNED, Learned, check_kept
 from nni_strategies.nat.transitions import COST_RULES, CostRule
 from nni_strategies.supernet.seeding import check_seed
-
-Paths = Literal["space", "outputs"]
-PATHS: tuple[Paths, ...] = get_args(Paths)
 
 _COUNTS = {"n_inputs": 1, "n_outputs": 1, "k": 1, "hidden": 1}
 
@@ -57,7 +54,7 @@ class OneShotSettings:
 
     rule: Rule = "cost"
     cost_rule: CostRule = "strict"
-    paths: Paths = "space"
+    paths: Learned = "space"
     kept: float = 0.0
     n_inputs: int = 1
     n_outputs: int = 4
@@ -69,7 +66,7 @@ class OneShotSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, names in (("rule", RULES), ("cost_rule", COST_RULES), ("paths", PATHS), ("policy", POLICIES)):
+        for name, names in (("rule", RULES), ("cost_rule", COST_RULES), ("paths", LEARNED), ("policy", POLICIES)):
             value = getattr(self, name)
             if value not in names:
                 raise InvalidArgument(name, value, f"one of {', '.join(names)}", names)
