@@ -53,7 +53,9 @@ NETWORKS = ("original", "transformed")
 SUPERNET, TRANSFORMED = "supernet.safetensors", "transform.json"
 
 _SHAPING = ("width", "cells", "batch_size", "holdout", "cutout", "max_steps", "seed")  # of a supernet
-_UNUSED = ("space", "arch", "checkpoint", "drop_path", "auxiliary", "ema", "optimizer", "decay_at", "decay")
+_UNUSED = (
+    "space", "arch", "checkpoint", "drop_path", "auxiliary", "ema", "optimizer", "decay_at", "decay", "compile"
+)
 _SCORED = 500  # images a batch at most; its statistics are those that batch norm uses
 _SMALL_QUERIES, _SMALL_K, _SMALL_HOLDOUT = 12, 3, 1000
 _LEAST_HELD = 4  # images: batch norm needs two a half

@@ -70,6 +70,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--weight-decay", type=float, default=3e-4)
     p.add_argument("--cutout", type=int, default=16, help="side in pixels, 0 for none")
     p.add_argument("--amp", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on a CPU")
+    p.add_argument("--compile", action="store_true", help="torch.compile with CUDA graphs: minutes at first, then faster steps")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
     p.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     p.add_argument("--workers", type=int, default=2, help="loader processes, for folders")
@@ -109,6 +110,8 @@ def refuse_bad(given: argparse.Namespace) -> None:
     for name, (fits, allowed) in ranges.items():
         if not fits(getattr(given, name)):
             raise InvalidArgument(f"--{name.replace('_', '-')}", getattr(given, name), allowed)
+    if given.compile and given.drop_path:
+        raise InvalidArgument("--compile", True, "absent with --drop-path, whose every epoch would be compiled anew")
     if given.device.startswith("cuda"):
         number, there = int(given.device[5:] or 0), torch.cuda.device_count() if torch.cuda.is_available() else 0
         if number >= there:
@@ -321,6 +324,7 @@ def train(
     parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "scaler": scaler}
     if averaged is not None:
         parts["averaged"] = averaged
+    forward = torch.compile(model, mode="reduce-overhead") if given.compile else model
     recipe = recipe_of(given, images)
     first_epoch, best, spent = resume(given.checkpoint, parts, sample, recipe, given.device)
 
@@ -336,7 +340,7 @@ def train(
                 break
             optimizer.param_groups[0]["lr"] = learning_rate(given, epoch, step / steps)
             with torch.autocast(kind, dtype=precision, enabled=given.amp):
-                out = model(x)
+                out = forward(x)
                 logits, extra = out if isinstance(out, tuple) else (out, None)
                 loss = loss_of(logits, y)
                 if extra is not None:

@@ -24,6 +24,7 @@ from nni_strategies.nat.paper_learner import PaperConfig, PaperLearner
 KS = (0, 1, 10)
 TOTALS = (1000, 1070, 1150, 1250, 1350, 1500, 1650, 2000, 2500, 3000, 4000, 6000, 8000, 12000)  # of shared-cache random
 LOCAL_BUDGETS = (1, 3, 10, 30)
+RANDOM_KS = (1, 10, 11)  # the last asks as often as K = 10 and a query for each input
 
 _IDLE = 20
 
@@ -83,12 +84,12 @@ def paper(problem: Problem, inputs: Architectures, queries: int, policy: str, se
 
 def random_samples(problem: Problem, inputs: Architectures, seed: int) -> Iterator[Outcome]:
     """Yield the best of each input and of K random valid outputs of its own."""
-    rng = np.random.default_rng(seed)
-    children = problem.transitions.random_children(inputs, KS[-1], rng)
-    for k in KS[1:]:
-        first = children[np.flatnonzero(np.arange(len(children)) % KS[-1] < k)]
-        offers = joined([inputs, first])
-        owner = np.concatenate([np.arange(len(inputs)), np.repeat(np.arange(len(inputs)), k)])
+    rng, n = np.random.default_rng(seed), len(inputs)
+    portions = [problem.transitions.random_children(inputs, size, rng) for size in (KS[-1], RANDOM_KS[-1] - KS[-1])]
+    children = np.concatenate([portion.operations.reshape(n, -1, portion.operations.shape[1]) for portion in portions], 1)
+    for k in RANDOM_KS:
+        owner = np.concatenate([np.arange(n), np.repeat(np.arange(n), k)])
+        offers = joined([inputs, inputs[owner[n:]].replaced(children[:, :k].reshape(n * k, -1))])
         yield Outcome(k, _best_of(problem, inputs, offers, owner), len(set(offers.keys())))
 
 

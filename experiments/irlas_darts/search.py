@@ -36,7 +36,9 @@ from trial_code.one_shot import Batches, Training, held_out
 # the rest is as usual in train_nasnet: learning rate 0.025, momentum 0.9, weight decay 3e-4
 SEARCH = ["--epochs", "50", "--width", "16", "--cells", "8", "--batch-size", "64", "--holdout", "25000"]
 SMALL = ["--epochs", "2", "--width", "4", "--cells", "3", "--batch-size", "16", "--max-steps", "6", "--holdout", "500"]
-UNUSED = ("space", "arch", "checkpoint", "drop_path", "auxiliary", "ema", "amp", "optimizer", "decay_at", "decay")
+UNUSED = (
+    "space", "arch", "checkpoint", "drop_path", "auxiliary", "ema", "amp", "compile", "optimizer", "decay_at", "decay"
+)
 SMALL_SEARCH = {"arc_lr": 0.1, "lam": 1.0}
 LAST_RATE = 0.001
 CLIP = 5.0

@@ -125,6 +125,7 @@ def test_bad_input_exits_with_2_before_any_work(arguments, tmp_path, monkeypatch
         ("--workers -1", "--workers = -1"),
         ("--device tpu", '--device = "tpu": auto, cpu, cuda'),
         ("--device cuda:99", "--device = .cuda:99.: cpu, or a GPU"),
+        ("--compile", "--compile = true: absent with --drop-path"),  # of the fixture
     ],
 )
 def test_bad_options_name_field_and_range(arguments, words, message):
@@ -270,6 +271,26 @@ def test_it_is_judged_after_each_epoch_or_after_the_last_alone(tiny, words, monk
 
 def test_there_may_be_no_momentum(tiny):
     assert 0 <= tiny("--epochs", "1", "--momentum", "0")[1]["accuracy"] <= 1
+
+
+@pytest.mark.timeout(60)
+def test_what_is_compiled_is_trained_and_judged(tiny, tmp_path, monkeypatch):
+    traced: list[int] = []
+
+    def backend(graph, inputs):  # a compiler that only looks
+        traced.append(1)
+        return graph.forward
+
+    compiler = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda model, mode: compiler(model, backend=backend))
+    words = ("--epochs", "2", "--drop-path", "0", "--checkpoint")
+    (one, plain), (other, compiled) = (
+        tiny(*words, str(tmp_path / name), *more) for name, more in (("plain.pt", ()), ("fast.pt", ("--compile",)))
+    )
+    assert traced
+    assert plain["accuracy"] == compiled["accuracy"]
+    for name, weight in one.state_dict().items():  # of the same name, so that either goes on with the other's file
+        torch.testing.assert_close(other.state_dict()[name], weight)
 
 
 # -- the auxiliary head ----------------------------------------------------------------------------

@@ -75,14 +75,13 @@ def stripes(n: int = 64, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def evaluator(epochs: int = 2, **trainer: Any) -> Any:
-    """Return NNI's Lightning evaluator on stripes, quiet and on the CPU."""
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    """Return NNI's Lightning evaluator on stripes, quiet and, unless told otherwise, on the CPU."""
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "accelerator": "cpu"}
     return Classification(
         train_dataloaders=DataLoader(TensorDataset(*stripes()), batch_size=16),
         val_dataloaders=DataLoader(TensorDataset(*stripes(48, seed=1)), batch_size=24),
         num_classes=10,
         max_epochs=epochs,
-        accelerator="cpu",
         enable_model_summary=False,
         **{**quiet, **trainer},
     )
