@@ -70,7 +70,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     p.add_argument("--weight-decay", type=float, default=3e-4)
     p.add_argument("--cutout", type=int, default=16, help="side in pixels, 0 for none")
     p.add_argument("--amp", action="store_true", help="mixed precision: float16 on a GPU, bfloat16 on a CPU")
-    p.add_argument("--compile", action="store_true", help="torch.compile with CUDA graphs: minutes at first, then faster steps")
+    p.add_argument("--compile", action="store_true", help="torch.compile with CUDA graphs: slow at first, then fast")
     p.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
     p.add_argument("--threads", type=int, default=1, help="CPU threads of torch")
     p.add_argument("--workers", type=int, default=2, help="loader processes, for folders")

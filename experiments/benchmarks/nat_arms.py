@@ -86,7 +86,8 @@ def random_samples(problem: Problem, inputs: Architectures, seed: int) -> Iterat
     """Yield the best of each input and of K random valid outputs of its own."""
     rng, n = np.random.default_rng(seed), len(inputs)
     portions = [problem.transitions.random_children(inputs, size, rng) for size in (KS[-1], RANDOM_KS[-1] - KS[-1])]
-    children = np.concatenate([portion.operations.reshape(n, -1, portion.operations.shape[1]) for portion in portions], 1)
+    n_edges = inputs.operations.shape[1]
+    children = np.concatenate([portion.operations.reshape(n, -1, n_edges) for portion in portions], axis=1)
     for k in RANDOM_KS:
         owner = np.concatenate([np.arange(n), np.repeat(np.arange(n), k)])
         offers = joined([inputs, inputs[owner[n:]].replaced(children[:, :k].reshape(n * k, -1))])

@@ -12,12 +12,12 @@ gains are mean points of test accuracy after 200 epochs over the inputs. The pro
 as value the square root of the one's accuracy on CIFAR-10 times the other's on CIFAR-100. Rules ``nat`` and ``cost``,
 strict, nominal cost. The oracle is the best valid output by validation accuracy, found by exhaustion.
 
-Arms: ``recipe``, the default learner, with 100, 300 and 1,000 queries, K = 0, 1 and 10;
-``recipe, no policy``, the same with random candidates, 100 queries; ``random``, the best of the input and of 1, 10 or
-11 random valid outputs; ``shared``, no learning: at each total of evaluations the best that an input can become among all
-inputs and random outputs of them; ``paper``, the paper's learner without a critic, with the line-graph network, an LSTM
-and the official-style encoder, 100, 300 and 1,000 queries, best of 1 or 10; ``local``, a climb by single edges of each
-input, of 1, 3, 10 or 30 evaluations. For all, different architectures evaluated in all, inputs included.
+Arms: ``recipe``, the default learner, with 100, 300 and 1,000 queries, K = 0, 1 and 10; ``recipe, no policy``, the same
+with random candidates, 100 queries; ``random``, the best of the input and of 1, 10 or 11 random valid outputs;
+``shared``, no learning: at each total of evaluations the best that an input can become among all inputs and random
+outputs of them; ``paper``, the paper's learner without a critic, with the line-graph network, an LSTM and the
+official-style encoder, 100, 300 and 1,000 queries, best of 1 or 10; ``local``, a climb by single edges of each input,
+of 1, 3, 10 or 30 evaluations. For all, different architectures evaluated in all, inputs included.
 
 All tables had been seen with other inputs, ``default_rng(0)``, and seeds 0 to 5. Chosen on them: with K = 0 the
 critic's mean less half its standard deviation decides (CIFAR-10, CIFAR-100); what is evaluated for one input is there

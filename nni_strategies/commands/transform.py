@@ -229,5 +229,7 @@ def _show(found: TransformResult) -> None:
         console.print(changed)
     told = f"{len(found.changed)} edges changed" if found.changed else "Nothing better found: the output is the input"
     console.print(f"{told}; {found.evaluations} architectures scored.")
+    if found.dead:
+        console.print(f"Nothing comes of {', '.join(found.dead)}: no path to the cell's output leads through there.")
     if found.unspent:
         console.print(f"{found.unspent} queries were not spent: the learner found nothing new to propose.")

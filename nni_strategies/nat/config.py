@@ -9,6 +9,7 @@ from typing import Any
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.given_inputs import read_inputs
+from nni_strategies.nat.input_draws import check_null_probability
 from nni_strategies.nat.label_transitions import check_costs
 from nni_strategies.nat.learner_config import LearnerConfig
 from nni_strategies.nat.operation_classes import check_op_classes
@@ -41,6 +42,8 @@ class NATConfig(LearnerConfig):
         What is transformed: a configuration, a list of them, or a JSON file of either; None for uniform draws.
     n_inputs
         How many are drawn.
+    null_probability
+        Of null on each edge of a drawn input that can carry it; None: as of any other operation.
     k
         Outputs of each input that a budget counts with. Where trials are left, more are evaluated.
     budget
@@ -65,6 +68,7 @@ class NATConfig(LearnerConfig):
     op_classes: Mapping[str, str] | None = None
     inputs: Any = None
     n_inputs: int = 10
+    null_probability: float | None = None
     k: int = 1
     budget: int | None = None
     learner: str = "critic"
@@ -84,6 +88,9 @@ class NATConfig(LearnerConfig):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise InvalidArgument(name, value, "a whole number from 1")
+        check_null_probability(self.null_probability)
+        if self.inputs is not None and self.null_probability is not None:
+            raise InvalidArgument("null_probability", self.null_probability, "absent beside inputs: it is of draws")
         if self.costs is not None:
             check_costs(self.costs)
         if self.op_classes is not None:

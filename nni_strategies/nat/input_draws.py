@@ -41,8 +41,7 @@ def draw_inputs(
     InvalidArgument
         Not in [0, 1), or so many nulls that hardly any architecture is alive.
     """
-    if null_probability is not None and not 0 <= null_probability < 1:
-        raise InvalidArgument("null_probability", null_probability, "a probability, in [0, 1)")
+    check_null_probability(null_probability)
     drawn = _draw(view, classes, rng, n, null_probability)
     for _ in range(_ROUNDS):
         dead = ~alive_cells(view, classes, drawn)
@@ -51,6 +50,13 @@ def draw_inputs(
             return drawn
         drawn = _patched(view, drawn, rows, dead[rows], _draw(view, classes, rng, len(rows), null_probability))
     raise InvalidArgument("null_probability", null_probability, "small enough that draws are alive: some never were")
+
+
+def check_null_probability(value: Any) -> None:
+    """Raise `InvalidArgument` for what is neither None nor a number from 0 to below 1."""
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is not None and not (is_number and 0 <= value < 1):
+        raise InvalidArgument("null_probability", value, "a probability, 0 to below 1, or None")
 
 
 def _draw(

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -267,8 +268,12 @@ class NATSearcher(Searcher):
 
     def _draw_inputs(self, rng: np.random.Generator) -> Architectures:
         """Draw the inputs; fewer where the space has fewer."""
+        nulls = self.config.null_probability
         if type(self.prior) is UniformPrior:
-            return distinct(self._view, self.transitions.inputs, rng, self.config.n_inputs)
+            draw = partial(self.transitions.inputs, null_probability=nulls)
+            return distinct(self._view, draw, rng, self.config.n_inputs)
+        if nulls is not None:
+            raise InvalidArgument("null_probability", nulls, f"absent beside the prior {describe_prior(self.prior)}")
         drawn = distinct(self._view, self._draw_from_prior, rng, self.config.n_inputs)
         if not len(drawn):
             raise InvalidArgument("prior", describe_prior(self.prior), "one that draws cells that are not dead")

@@ -158,6 +158,7 @@ def transform(
         found.score_before,
         found.score_after,
         found.changed,
+        found.dead,
         len(judge.evaluated),
         None if learner is None else _learned(learner),
         unspent,

@@ -11,6 +11,7 @@ import numpy as np
 from nni_strategies.nat.counter import Cost
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Evaluated
+from nni_strategies.nat.liveness import carries, live_edges
 from nni_strategies.nat.transitions import Transitions
 
 
@@ -50,6 +51,9 @@ class Transformation:
         What they reached, higher is better; None where it is not known. The second is no less, unless that was asked.
     changed
         The edges whose operations were replaced.
+    dead
+        Labels of the operations in ``after`` that nothing comes of: no path leads through them from an input of their
+        cell to its output. They are paid for, as PyTorch runs them.
     """
 
     before: dict[str, Any]
@@ -59,6 +63,7 @@ class Transformation:
     score_before: float | None
     score_after: float | None
     changed: tuple[Change, ...]
+    dead: tuple[str, ...]
 
     def to_json(self) -> str:
         """Return it as JSON; ``after`` is what ``model_context`` takes."""
@@ -73,6 +78,7 @@ class Transformation:
             "score_before": self.score_before,
             "score_after": self.score_after,
             "changed": [asdict(change) for change in self.changed],
+            "dead": list(self.dead),
         }
 
 
@@ -115,7 +121,15 @@ def transformation(
         if given.operations[0, e] != after.operations[0, e]
     )
     costs = cost_of(transitions, given), cost_of(transitions, after)
-    return Transformation(old, new, *costs, _score(evaluated, given), _score(evaluated, after), changed)
+    scores = _score(evaluated, given), _score(evaluated, after)
+    return Transformation(old, new, *costs, *scores, changed, dead_labels(transitions, after))
+
+
+def dead_labels(transitions: Transitions, architecture: Architectures) -> tuple[str, ...]:
+    """Return the labels of a batch of one whose operations carry something that never reaches an output."""
+    classes, view = transitions.classes, transitions.view
+    dead = carries(classes, architecture.operations) & ~live_edges(view, classes, architecture)
+    return tuple(view.edges[e].label for e in np.flatnonzero(dead[0]))
 
 
 def _score(evaluated: Evaluated, architecture: Architectures) -> float | None:

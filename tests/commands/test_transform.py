@@ -13,7 +13,10 @@ from typer.testing import CliRunner
 
 from nni_strategies.cli import build, main
 from nni_strategies.errors import NNIStrategiesError
+from nni_strategies.nat import policy_file
 from nni_strategies.nat.counter import count
+from nni_strategies.nat.moves_of_space import moves_of_space
+from nni_strategies.nat.policy.make import make_policy
 from nni_strategies.space.parameters import Categorical
 from nni_strategies.space.search_space import SearchSpace
 from nni_strategies.supernet import checkpoint
@@ -165,6 +168,10 @@ def test_bad_input_of_any_kind_is_exit_code_2_without_traceback(tmp_path, monkey
     (tmp_path / "empty.json").write_text("")
     (tmp_path / "bytes.json").write_bytes(bytes(range(128, 256)))
     monkeypatch.chdir(tmp_path)
+    cell = SearchSpace(tuple(Categorical(f"cell/{i}_{j}", ("none", "conv_5x5")) for i, j in ((0, 1), (0, 2), (1, 2))))
+    elsewhere = moves_of_space(cell, costs={"conv_5x5": [1, 1]}).transitions.view
+    learned = policy_file.Learned(make_policy("lstm", elsewhere), elsewhere, "lstm", 64)
+    policy_file.save(tmp_path / "other.policy", learned)
     there = sorted(path.name for path in tmp_path.iterdir())
     good = {"--space": f"{__name__}:triangle", "--arch": "in.json", "--out": "out.json", "--costs": "costs.json"}
     good |= {"--scorer": f"{__name__}:skips", "--queries": "5", "--k": "1"}
@@ -181,6 +188,7 @@ def test_bad_input_of_any_kind_is_exit_code_2_without_traceback(tmp_path, monkey
         ("--out", "in.json/out.json", "--out"),
         ("--result", "out.json", "another option has this one"),
         ("--policy", "bytes.json", "a whole file of a policy"),
+        ("--policy", "other.policy", "a policy of this space, which has no conv_5x5"),
         ("--seed", "-1", "seed = -1"),
         ("--op-classes", "[]", "--op-classes"),
     ):

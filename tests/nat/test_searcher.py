@@ -169,6 +169,18 @@ class _Convolutions:
         """Ignore it."""
 
 
+def test_nulls_of_drawn_inputs_are_as_likely_as_is_asked_for() -> None:
+    def share(null_probability: float | None) -> float:
+        searcher = NATSearcher(FLAT, config(n_inputs=300, null_probability=null_probability))
+        searcher.begin(0)
+        configurations = searcher.transitions.view.decode(searcher.inputs)
+        assert searcher.transitions.alive(searcher.inputs).all()
+        return float(np.mean([value == "none" for one in configurations for value in one.values()]))
+
+    assert share(0.0) == 0.0
+    assert 0.12 < share(None) < 0.21 < 0.3 < share(0.5)  # fewer than drawn: dead cells are drawn again
+
+
 def test_the_prior_draws_the_inputs() -> None:
     study = Study(NATSearcher(FLAT, config(n_inputs=5), prior=_Convolutions()), seed=3)
     inputs = study.searcher.transitions.view.decode(study.searcher.inputs)
@@ -186,6 +198,8 @@ class _Nulls(_Convolutions):
 def test_a_prior_of_dead_cells_is_refused() -> None:
     with pytest.raises(InvalidArgument, match=r"prior = .*_Nulls.*dead"):
         NATSearcher(FLAT, config(), prior=_Nulls())
+    with pytest.raises(InvalidArgument, match=r"null_probability = 0\.1: absent beside the prior"):
+        NATSearcher(FLAT, config(null_probability=0.1), prior=_Nulls())
 
 
 def test_while_results_are_out_inputs_come_first_then_more_queries() -> None:

@@ -76,6 +76,21 @@ def test_it_costs_no_more_and_scores_no_less():
 
 
 @pytest.mark.slow
+def test_operations_that_nothing_comes_of_are_named():
+    wanted = {"0_1": "nor_conv_1x1", "0_2": "none", "1_2": "skip_connect", "0_3": "skip_connect"}
+    wanted |= {"1_3": "none", "2_3": "none"}  # what reaches nodes 1 and 2 ends there
+    best = {f"cell.edge_{edge}": operation for edge, operation in wanted.items()}
+    result = transform(
+        BEFORE, SPACE, lambda c: sum(c[label] == value for label, value in best.items()),
+        rule="nat", costs=NASBENCH201_COSTS, queries=20_000, k=0,
+    )  # fmt: skip
+    assert result.after == best
+    assert result.dead == ("cell.edge_0_1", "cell.edge_1_2")
+    assert json.loads(result.to_json())["dead"] == list(result.dead)
+    dense = lambda c: list(c.values()).count("nor_conv_1x1")
+    assert transform(BEFORE, SPACE, dense, costs=NASBENCH201_COSTS, queries=9, k=1, config=SMALL).dead == ()
+
+
 def test_the_same_seed_gives_the_same_output():
     one, same, other = (wide(Count(WIDE.space), queries=15, k=2, seed=seed) for seed in (1, 1, 2))
     assert one.to_json() == same.to_json() != other.to_json()

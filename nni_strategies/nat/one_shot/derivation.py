@@ -20,6 +20,7 @@ from nni_strategies.nat.one_shot.batches import Batch
 from nni_strategies.nat.one_shot.learner import OneShotLearner
 from nni_strategies.nat.policy_file import Learned
 from nni_strategies.nat.transform import Change, TransformResult
+from nni_strategies.nat.transformation import dead_labels
 from nni_strategies.supernet.scorer import ScoreNotFinite, Scorer
 
 
@@ -67,6 +68,7 @@ def derived(learner: OneShotLearner, moves: SpaceMoves, batches: Sequence[Batch]
             for e, edge in enumerate(view.edges)
             if offers.operations[0, e] != offers.operations[best, e]
         ),
+        dead=dead_labels(moves.transitions, offers[[best]]),
         evaluations=len(set(offers.keys())),
         learned=Learned(learner.gradient.policy, view, settings.policy, settings.hidden),
         scores=tuple(score for score in scores if np.isfinite(score)),

@@ -85,11 +85,14 @@ def test_random_takes_the_best_of_what_it_counted():
     inputs = problem.inputs(10, 3)
     rng = np.random.default_rng(0)
     children = problem.transitions.random_children(inputs, 10, rng)
-    values = np.column_stack([problem.valid(inputs), problem.valid(children).reshape(10, 10)])
-    one, ten = nat_arms.random_samples(problem, inputs, 0)
+    last = problem.transitions.random_children(inputs, 1, rng)
+    values = np.column_stack([problem.valid(inputs), problem.valid(children).reshape(10, 10), problem.valid(last)])
+    one, ten, eleven = nat_arms.random_samples(problem, inputs, 0)
     assert problem.valid(one.outputs) == pytest.approx(values[:, :2].max(axis=1))
-    assert problem.valid(ten.outputs) == pytest.approx(values.max(axis=1))
+    assert problem.valid(ten.outputs) == pytest.approx(values[:, :11].max(axis=1))
     assert ten.evaluations == len({*inputs.keys(), *children.keys()})
+    assert problem.valid(eleven.outputs) == pytest.approx(values.max(axis=1))
+    assert eleven.evaluations == len({*inputs.keys(), *children.keys(), *last.keys()})
 
 
 def test_a_climb_ends_where_no_single_edge_improves():
