@@ -53,9 +53,6 @@ NETWORKS = ("original", "transformed")
 SUPERNET, TRANSFORMED = "supernet.safetensors", "transform.json"
 
 _SHAPING = ("width", "cells", "batch_size", "holdout", "cutout", "max_steps", "seed")  # of a supernet
-_UNUSED = (
-    "space", "arch", "checkpoint", "drop_path", "auxiliary", "ema", "optimizer", "decay_at", "decay", "compile"
-)
 _SCORED = 500  # images a batch at most; its statistics are those that batch norm uses
 _SMALL_QUERIES, _SMALL_K, _SMALL_HOLDOUT = 12, 3, 1000
 _LEAST_HELD = 4  # images: batch norm needs two a half
@@ -172,7 +169,8 @@ def train_supernet(program: Program, given: Namespace, rest: Sequence[str]) -> N
     """Train the supernet, or go on with it."""
     held = ["--holdout", str(_SMALL_HOLDOUT)] if given.small else []
     trained = options_of(program, given, program.supernet, given.seed, [*held, *rest])
-    train_nasnet.refuse_given(trained, _UNUSED, "absent: a supernet is trained, by SGD and a cosine")
+    told = "absent: a supernet is trained, by SGD and a cosine"
+    train_nasnet.refuse_given(trained, train_nasnet.OF_ONE_NETWORK, told)
     if trained.holdout < _LEAST_HELD:  # of none, test images would be scored by
         allowed = f"{_LEAST_HELD} at least: one half scores, the other checks"
         raise InvalidArgument("--holdout", trained.holdout, allowed)

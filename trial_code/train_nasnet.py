@@ -36,6 +36,10 @@ from trial_code.measure import measure
 from trial_code.parameters import next_parameters
 
 HUB = ("nasnet", "darts")
+#: options of one network's training that a supernet's has no use for
+OF_ONE_NETWORK = (
+    "space", "arch", "checkpoint", "drop_path", "auxiliary", "ema", "optimizer", "decay_at", "decay", "compile"
+)  # fmt: skip
 PRESETS: dict[str, dict[str, Any]] = {
     # Every candidate alike and cheap: enough epochs to rank, no regularisers that only pay off later.
     "proxy": {"epochs": 20, "width": 16, "cells": 8, "drop_path": 0.0, "auxiliary": 0.0, "ema": 0.0, "holdout": 5000},

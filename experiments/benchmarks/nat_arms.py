@@ -85,6 +85,7 @@ def paper(problem: Problem, inputs: Architectures, queries: int, policy: str, se
 def random_samples(problem: Problem, inputs: Architectures, seed: int) -> Iterator[Outcome]:
     """Yield the best of each input and of K random valid outputs of its own."""
     rng, n = np.random.default_rng(seed), len(inputs)
+    # the eleventh apart, so that the first ten are those that were published
     portions = [problem.transitions.random_children(inputs, size, rng) for size in (KS[-1], RANDOM_KS[-1] - KS[-1])]
     n_edges = inputs.operations.shape[1]
     children = np.concatenate([portion.operations.reshape(n, -1, n_edges) for portion in portions], axis=1)

@@ -36,9 +36,6 @@ from trial_code.one_shot import Batches, Training, held_out
 # the rest is as usual in train_nasnet: learning rate 0.025, momentum 0.9, weight decay 3e-4
 SEARCH = ["--epochs", "50", "--width", "16", "--cells", "8", "--batch-size", "64", "--holdout", "25000"]
 SMALL = ["--epochs", "2", "--width", "4", "--cells", "3", "--batch-size", "16", "--max-steps", "6", "--holdout", "500"]
-UNUSED = (
-    "space", "arch", "checkpoint", "drop_path", "auxiliary", "ema", "amp", "compile", "optimizer", "decay_at", "decay"
-)
 SMALL_SEARCH = {"arc_lr": 0.1, "lam": 1.0}
 LAST_RATE = 0.001
 CLIP = 5.0
@@ -63,7 +60,8 @@ def read_options(words: list[str]) -> tuple[argparse.Namespace, argparse.Namespa
     SupernetStimuli(given.experts)
     data = given.data or search_program.jpeg_copy()
     trained = train_nasnet.options(["--data", data, "--cutout", "0", *SEARCH, *(SMALL if given.small else []), *rest])
-    train_nasnet.refuse_given(trained, UNUSED, "absent: a supernet is trained, by SGD and a cosine")
+    unused = (*train_nasnet.OF_ONE_NETWORK, "amp")
+    train_nasnet.refuse_given(trained, unused, "absent: a supernet is trained, by SGD and a cosine")
     if data.startswith("imagenet"):
         raise InvalidArgument("--data", data, "npz, cifar10 or cifar100: half of the images is kept in memory")
     return given, trained

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from nni_strategies.nat.counter import Cost
-from nni_strategies.nat.edges import Architectures
+from nni_strategies.nat.edges import Architectures, EdgeView
 from nni_strategies.nat.evaluated import Evaluated
 from nni_strategies.nat.liveness import carries, live_edges
 from nni_strategies.nat.transitions import Transitions
@@ -115,14 +115,19 @@ def transformation(
     view = transitions.view
     after = best_output(transitions, evaluated, given) if output is None else output
     old, new = view.decode(given)[0], view.decode(after)[0]
-    changed = tuple(
-        Change(edge.label, edge.cell, int(given.sources[0, e]), edge.node, old[edge.label], new[edge.label])
-        for e, edge in enumerate(view.edges)
-        if given.operations[0, e] != after.operations[0, e]
-    )
     costs = cost_of(transitions, given), cost_of(transitions, after)
     scores = _score(evaluated, given), _score(evaluated, after)
-    return Transformation(old, new, *costs, *scores, changed, dead_labels(transitions, after))
+    return Transformation(old, new, *costs, *scores, changes(view, given, after), dead_labels(transitions, after))
+
+
+def changes(view: EdgeView, given: Architectures, output: Architectures) -> tuple[Change, ...]:
+    """Return the edges whose operations differ between two batches of one."""
+    old, new = view.decode(given)[0], view.decode(output)[0]
+    return tuple(
+        Change(edge.label, edge.cell, int(given.sources[0, e]), edge.node, old[edge.label], new[edge.label])
+        for e, edge in enumerate(view.edges)
+        if given.operations[0, e] != output.operations[0, e]
+    )
 
 
 def dead_labels(transitions: Transitions, architecture: Architectures) -> tuple[str, ...]:

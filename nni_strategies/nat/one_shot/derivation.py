@@ -19,8 +19,8 @@ from nni_strategies.nat.moves_of_space import SpaceMoves
 from nni_strategies.nat.one_shot.batches import Batch
 from nni_strategies.nat.one_shot.learner import OneShotLearner
 from nni_strategies.nat.policy_file import Learned
-from nni_strategies.nat.transform import Change, TransformResult
-from nni_strategies.nat.transformation import dead_labels
+from nni_strategies.nat.transform import TransformResult
+from nni_strategies.nat.transformation import changes, dead_labels
 from nni_strategies.supernet.scorer import ScoreNotFinite, Scorer
 
 
@@ -62,12 +62,7 @@ def derived(learner: OneShotLearner, moves: SpaceMoves, batches: Sequence[Batch]
         cost_after=Cost(*cost[best].tolist()),
         score_before=scores[0],
         score_after=scores[best],
-        changed=tuple(
-            Change(edge.label, edge.cell, int(parent.sources[0, e]), edge.node, *(c[edge.label] for c in pair))
-            for pair in [(configurations[0], configurations[best])]
-            for e, edge in enumerate(view.edges)
-            if offers.operations[0, e] != offers.operations[best, e]
-        ),
+        changed=changes(view, parent, offers[[best]]),
         dead=dead_labels(moves.transitions, offers[[best]]),
         evaluations=len(set(offers.keys())),
         learned=Learned(learner.gradient.policy, view, settings.policy, settings.hidden),
