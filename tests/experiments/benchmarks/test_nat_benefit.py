@@ -136,9 +136,9 @@ def test_every_case_once():
 
 def test_the_confirmation_shares_neither_seeds_nor_inputs_with_the_first_run(monkeypatch):
     cases, seen = list(nat_benefit.confirmations()), []
-    assert len(set(cases)) == len(cases) == 10 + 5 * 5 * 2 * 2
+    assert len(set(cases)) == len(cases) == 10 + 5 * 5 * 2 * 3
     assert not {case.seed for case in cases} & {case.seed for case in nat_benefit.cases()}
-    assert {case.queries for case in cases} == {0, 100}
+    assert {case.queries for case in cases} == {0, 100, 300}
     monkeypatch.setattr(nat_benefit, "problem_of", lambda *given: seen.append(given) or 1 / 0)
     for case in (cases[0], next(nat_benefit.cases())):
         with pytest.raises(ZeroDivisionError):
