@@ -7,6 +7,7 @@ was tried for them. A validation accuracy is looked up and, when one of its arms
 from __future__ import annotations
 
 import copy
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,8 +24,10 @@ from nni_strategies.nat.paper_learner import PaperConfig, PaperLearner
 
 KS = (0, 1, 10)
 TOTALS = (1000, 1070, 1150, 1250, 1350, 1500, 1650, 2000, 2500, 3000, 4000, 6000, 8000, 12000)  # of shared-cache random
-LOCAL_BUDGETS = (1, 3, 10, 30)
-RANDOM_KS = (1, 10, 11)  # the last asks as often as K = 10 and a query for each input
+LOCAL_BUDGETS = (1, 2, 3, 5, 10, 20, 30)
+RANDOM_KS = (0, 1, 2, 3, 5, 10, 11, 20, 30)  # 11 asks as often as K = 10 and a query for each input
+PORTIONS = (10, 11, 30)  # random outputs are drawn up to here each time: the same ones, whatever the last K
+PAPER_KS = (1, 2, 3, 5, 10)
 
 _IDLE = 20
 
@@ -72,26 +75,30 @@ def _derived(problem: Problem, learner: Learner, inputs: Architectures) -> Itera
             yield Outcome(k, derivation.result().outputs, len(learner.evaluated))
 
 
-def paper(problem: Problem, inputs: Architectures, queries: int, policy: str, seed: int) -> Iterator[Outcome]:
+def paper(
+    problem: Problem, inputs: Architectures, queries: int, policy: str, seed: int, ks: Sequence[int] = PAPER_KS
+) -> Iterator[Outcome]:
     """Yield the paper's learner's outcomes by the number of samples of each input."""
     learner = PaperLearner(problem.transitions, problem.valid, PaperConfig(policy=policy, seed=seed))
     learner.learn(queries)
-    for k in KS[1:]:
+    for k in ks:
         own = copy.deepcopy(learner)
         outputs = own.derive(inputs, samples=k).outputs
         yield Outcome(k, outputs, len(own.evaluations))
 
 
-def random_samples(problem: Problem, inputs: Architectures, seed: int) -> Iterator[Outcome]:
+def random_samples(
+    problem: Problem, inputs: Architectures, seed: int, ks: Sequence[int] = RANDOM_KS
+) -> Iterator[Outcome]:
     """Yield the best of each input and of K random valid outputs of its own."""
     rng, n = np.random.default_rng(seed), len(inputs)
-    # the eleventh apart, so that the first ten are those that were published
-    portions = [problem.transitions.random_children(inputs, size, rng) for size in (KS[-1], RANDOM_KS[-1] - KS[-1])]
+    sizes = np.diff([0, *PORTIONS[: bisect_left(PORTIONS, ks[-1]) + 1]])
+    portions = [problem.transitions.random_children(inputs, int(size), rng) for size in sizes]
     n_edges = inputs.operations.shape[1]
     children = np.concatenate([portion.operations.reshape(n, -1, n_edges) for portion in portions], axis=1)
-    for k in RANDOM_KS:
+    for k in ks:
         owner = np.concatenate([np.arange(n), np.repeat(np.arange(n), k)])
-        offers = joined([inputs, inputs[owner[n:]].replaced(children[:, :k].reshape(n * k, -1))])
+        offers = joined([inputs, inputs[owner[n:]].replaced(children[:, :k].reshape(n * k, n_edges))])
         yield Outcome(k, _best_of(problem, inputs, offers, owner), len(set(offers.keys())))
 
 

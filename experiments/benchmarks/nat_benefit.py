@@ -33,7 +33,9 @@ little chooses more carefully with K = 0 (:mod:`nni_strategies.nat.unevaluated`)
 looked at for the time it takes. The targets are those of the first run; it gained 6.30 and 6.54 on two cells, rule
 ``cost``, 100 queries, K = 1 and 10, by 2,098 and 11,015 evaluations.
 
-Added after all other runs, without a target: 1,000 queries on two cells, and ``random`` with K = 11.
+Added after all other runs, without a target: 1,000 queries on two cells, ``random`` with K = 11; then more budgets of
+the arms without a critic, whose old rows came out the same, so that all can be compared at equal totals of evaluations
+(:mod:`.nat_equal_totals`).
 
 Confirmation (``--confirm``), written before its only run: that second run used the inputs and seeds of the first. So
 the recipe with 100 queries (two cells: without a policy, too), ``shared`` and the oracle once more, with inputs of seed
@@ -71,7 +73,7 @@ from typing import Any
 
 import torch
 
-from experiments.benchmarks import common, nat_arms, nat_benefit_gates, nat_benefit_table
+from experiments.benchmarks import common, nat_arms, nat_benefit_gates, nat_benefit_table, nat_equal_totals
 from experiments.benchmarks.nat_problems import INPUT_SEED, PROBLEMS, PRODUCT, Problem
 from nni_strategies.errors import DataMissing
 from nni_strategies.nat.edges import Architectures
@@ -215,8 +217,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         elif not (rows := stored(given.results)):
             parser.error(f"{given.results} holds no results")
         else:
-            judged = nat_benefit_gates.gates(nat_benefit_table.Runs(rows))
-            common.write_results(given.results, nat_benefit_table.table(rows, judged), nat_benefit_table.plot(rows))
+            runs = nat_benefit_table.Runs(rows)
+            told = nat_benefit_table.table(rows, nat_benefit_gates.gates(runs), nat_equal_totals.lines(runs))
+            common.write_results(given.results, told, nat_benefit_table.plot(rows))
     except DataMissing as error:
         sys.exit(f"error: {error}")
 

@@ -33,6 +33,8 @@ ARMS = {
     "local": "local search",
     "shared": "shared cache, no learning",
 }
+# the K of the long tables; the others serve to compare at equal totals
+SHOWN = {"random": (1, 10, 11), "local": (1, 3, 10, 30)}
 # what the oracle gained where the targets come from
 ORACLES = {"cifar10": 4.44, "cifar100": 6.06, "imagenet16-120": 6.36, "noisy": 4.38, "product": 7.08}
 # problem, arm, queries, K and the gain wanted
@@ -181,8 +183,8 @@ def _promises(runs: Runs) -> list[tuple[bool, str]]:
     return [(min(kept) >= 0 and max(dearer) <= 0, f"{said}; none is costlier (most {max(dearer):+.0f})")]
 
 
-def table(rows: Rows, gates: Sequence[str] = ()) -> str:
-    """Return the results as Markdown, the verdict on each target first, then those on the paper's learner."""
+def table(rows: Rows, gates: Sequence[str] = (), equal: Sequence[str] = ()) -> str:
+    """Return the results as Markdown: verdicts on each target and gate, arms at equal totals, then all of them."""
     runs = Runs(rows)
     n_seeds = len({row["seed"] for row in rows})
     lines = ["# Transforming many architectures with few evaluations", "", common.machine(), ""]
@@ -190,6 +192,9 @@ def table(rows: Rows, gates: Sequence[str] = ()) -> str:
     lines += ["## Targets", "", *verdicts(runs), ""]
     if gates:
         lines += ["## Gates of the paper's learner (`nat_benefit_gates.py`)", "", *gates, ""]
+    if equal:
+        told = "Points gained by as many evaluations in all as the recipe took (`nat_equal_totals.py` says how)."
+        lines += ["## At equal totals of evaluations", "", told, "", *equal, ""]
     lines += ["## Share of inputs with an output worth a query, by round of 1,000 queries", "", *_outlooks(rows), ""]
     for problem, title in TITLES.items():
         told = [line for rule in RULES for line in lines_of(runs, problem, rule)]
@@ -214,6 +219,8 @@ def lines_of(runs: Runs, problem: str, rule: str) -> list[str]:
         lines.append(f"| {rule} | oracle | | | | {best.gain:.2f} | {best.living:.2f} | |")
     for arm, name in ARMS.items():
         for queries, setting in runs.settings(problem, rule, arm):
+            if arm != "shared" and setting not in SHOWN.get(arm, (0, 1, 10)):
+                continue
             found = runs.results(problem, rule, arm, queries, setting)
             mean, sd = runs.mean(problem, rule, arm, queries, setting), np.std([r.gain for r in found])
             shared = ""

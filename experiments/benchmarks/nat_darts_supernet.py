@@ -48,7 +48,7 @@ from nni.nas.hub.pytorch.nasnet import NDS
 from experiments.benchmarks import common, nat_arms, nat_darts_supernet_table
 from experiments.benchmarks.nat_benefit import measured
 from experiments.benchmarks.nat_benefit_table import KEY, RULES
-from experiments.benchmarks.nat_darts_supernet_table import PROBLEM, QUERIES
+from experiments.benchmarks.nat_darts_supernet_table import KS, PROBLEM, QUERIES
 from nni_strategies.errors import DataMissing
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Identity, identities
@@ -166,9 +166,9 @@ def outcomes(problem: Scored, inputs: Architectures, case: Case) -> Iterator[nat
     if case.arm == "recipe":
         return nat_arms.recipe(problem, inputs, case.queries, "line_graph", case.seed)[0]
     if case.arm == "paper_line_graph":
-        return nat_arms.paper(problem, inputs, case.queries, "line_graph", case.seed)
+        return nat_arms.paper(problem, inputs, case.queries, "line_graph", case.seed, KS)
     if case.arm == "random":
-        return nat_arms.random_samples(problem, inputs, case.seed)
+        return nat_arms.random_samples(problem, inputs, case.seed, KS)
     if case.arm == "shared":
         return nat_arms.shared_cache(problem, inputs, case.seed, TOTALS)
     return nat_arms.local_search(problem, inputs, case.seed, LOCAL_BUDGETS)
