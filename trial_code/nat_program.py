@@ -38,7 +38,7 @@ from torch import nn
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.nat.rules import RULES
-from nni_strategies.nat.supernet_paths import LEARNED, living, outputs_of
+from nni_strategies.nat.supernet_paths import LEARNED_PATHS, living, outputs_of
 from nni_strategies.nat.transform import QUERIES, K, TransformResult, transform
 from nni_strategies.report.best import write_atomically
 from nni_strategies.supernet import checkpoint as files
@@ -107,7 +107,7 @@ def read_options(description: str | None, words: Sequence[str]) -> tuple[Namespa
     p.add_argument("--seed", type=int, default=0, help="of supernet, transformation or retraining")
     p.add_argument("--epochs", type=int, help="of supernet or retraining; default: the experiment's")
     p.add_argument("--rule", choices=RULES, default="cost", help="of the transformation; default %(default)s")
-    p.add_argument("--paths", choices=LEARNED, default=LEARNED[0], help="what a supernet learns; default %(default)s")
+    p.add_argument("--paths", choices=LEARNED_PATHS, default="space", help="a supernet's; default %(default)s")
     p.add_argument("--kept", type=float, default=0.0, help="of outputs: how often an edge stays as it is; default 0")
     p.add_argument("--queries", type=int, help=f"scores that NAT learns from; default {QUERIES}")
     p.add_argument("--k", type=int, help=f"outputs that are scored in the end; default {K}")

@@ -46,7 +46,7 @@ class AnyInput(Transitions):
     def refuse_dead(self, architectures: Architectures) -> None:
         """Refuse none."""
 
-    def keep_alive(self, parents: Architectures, operations: Integers) -> Integers:
+    def repaired(self, parents: Architectures, operations: Integers) -> Integers:
         """Return children's operations without dead cells."""
         living = alive_cells(self.view, self.classes, parents)
         kept = operations.copy()

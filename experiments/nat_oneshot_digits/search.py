@@ -36,7 +36,7 @@ from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.given_inputs import the_only_one
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES
-from nni_strategies.nat.supernet_paths import LEARNED
+from nni_strategies.nat.supernet_paths import LEARNED_PATHS
 from nni_strategies.report.best import write_atomically
 from nni_strategies.report.transform_page import transform_page
 from nni_strategies.supernet.checkpoint import refuse_unwritable
@@ -77,7 +77,7 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     p.add_argument("--output", type=Path, help="file for the cell that is found, as JSON")
     p.add_argument("--report", type=Path, help="file for a page: both cells, drawn")
     p.add_argument("--rule", default="cost", help=f"one of {', '.join(RULES)}; default %(default)s")
-    p.add_argument("--paths", choices=LEARNED, default="outputs", help="what is learned; default %(default)s")
+    p.add_argument("--paths", choices=LEARNED_PATHS, default="outputs", help="what is learned; default %(default)s")
     p.add_argument("--policy", default="line_graph", help=f"one of {', '.join(POLICIES)}; default %(default)s")
     p.add_argument("--policy-lr", type=float, default=3e-3, help="default %(default)s")
     p.add_argument("--inputs", type=int, default=2, help="architectures a step of the policy; default %(default)s")

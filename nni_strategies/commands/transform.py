@@ -42,6 +42,7 @@ def transform(
     save_policy: Annotated[Path | None, typer.Option(help="Where the policy goes that learned.")] = None,
     rule: Annotated[str, typer.Option(help="cost, nat++ or nat.")] = "cost",
     cost_rule: Annotated[str, typer.Option(help="strict or paper.")] = "strict",
+    cost_mode: Annotated[str, typer.Option(help="nominal, or live: what reaches an output, too.")] = "nominal",
     queries: Annotated[int, typer.Option(help="Scores that are learned from; 0 with --policy.")] = 100,
     k: Annotated[int, typer.Option(help="Outputs that are scored in the end.")] = 10,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
@@ -71,7 +72,7 @@ def transform(
     score = _named("--scorer", scorer) if scorer is not None else None
     if supernet is not None:
         score = _supernet_scorer(supernet, _space(make, arguments, widen), batches, device)
-    rules: Any = {"rule": rule, "cost_rule": cost_rule}
+    rules: Any = {"rule": rule, "cost_rule": cost_rule, "cost_mode": cost_mode}
     rules |= {"op_classes": _object("--op-classes", op_classes), "input_shape": _shape(input_shape)}
     rules["costs"] = None if costs is None else _object("--costs", _text("--costs", costs))
     made = _space(make, arguments, widen)
@@ -212,10 +213,11 @@ def _show(found: TransformResult) -> None:
     costs = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("", "before", "after", "change"):
         costs.add_column(column, justify="left" if not column else "right")
-    for name, before, after in (
-        ("multiply-adds", found.cost_before.madds, found.cost_after.madds),
-        ("parameters", found.cost_before.params, found.cost_after.params),
-    ):
+    rows = [("multiply-adds", found.cost_before.madds, found.cost_after.madds)]
+    if (found.live_before, found.live_after) != (found.cost_before, found.cost_after):
+        rows.append(("of what reaches an output", found.live_before.madds, found.live_after.madds))
+    rows.append(("parameters", found.cost_before.params, found.cost_after.params))
+    for name, before, after in rows:
         costs.add_row(name, f"{before:,}", f"{after:,}", f"{100 * (after / before - 1):+.1f} %" if before else "")
     scores = found.score_before, found.score_after
     costs.add_row("score", *("" if score is None else f"{score:.4f}" for score in scores))

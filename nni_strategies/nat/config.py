@@ -12,9 +12,10 @@ from nni_strategies.nat.given_inputs import read_inputs
 from nni_strategies.nat.input_draws import check_null_probability
 from nni_strategies.nat.label_transitions import check_costs
 from nni_strategies.nat.learner_config import LearnerConfig
+from nni_strategies.nat.live_costs import CostMode
 from nni_strategies.nat.operation_classes import check_op_classes
 from nni_strategies.nat.rules import RULES, Rule
-from nni_strategies.nat.transitions import COST_RULES, CostRule
+from nni_strategies.nat.transitions import CostRule, check_cost_rules
 
 ENTROPY = {"critic": 0.3, "paper": 0.01}
 LEARNERS = tuple(ENTROPY)
@@ -32,6 +33,9 @@ class NATConfig(LearnerConfig):
         ``cost``, ``nat++`` or ``nat``: which operation may become which (:mod:`.rules`).
     cost_rule
         ``strict``: no cost may rise. ``paper``: the rule alone decides, and costs need not be known.
+    cost_mode
+        ``nominal``: all that is chosen counts. ``live``: what reaches an output must not cost more either
+        (:mod:`.live_costs`).
     costs
         Operation -> [MAdds, parameters] of all its cells; those of pooling, skips and null are 0 unless given. A
         model space is measured instead.
@@ -64,6 +68,7 @@ class NATConfig(LearnerConfig):
     entropy: float = _BY_LEARNER
     rule: Rule = "cost"
     cost_rule: CostRule = "strict"
+    cost_mode: CostMode = "nominal"
     costs: Mapping[str, Sequence[int]] | None = None
     op_classes: Mapping[str, str] | None = None
     inputs: Any = None
@@ -76,12 +81,10 @@ class NATConfig(LearnerConfig):
     children: int = 4
 
     def __post_init__(self) -> None:
-        for name, words in (("rule", RULES), ("cost_rule", COST_RULES), ("learner", LEARNERS)):
+        for name, words in (("rule", RULES), ("learner", LEARNERS)):
             if getattr(self, name) not in words:
                 raise InvalidArgument(name, getattr(self, name), f"one of {', '.join(words)}", words)
-        if self.rule == "cost" and self.cost_rule == "paper":
-            allowed = "strict: the rule cost allows everything by itself; with costs unknown take rule nat++ or nat"
-            raise InvalidArgument("cost_rule", self.cost_rule, allowed)
+        check_cost_rules(self.rule, self.cost_rule, self.cost_mode)
         if self.entropy is _BY_LEARNER:
             object.__setattr__(self, "entropy", ENTROPY[self.learner])
         for name in _COUNTS:
@@ -110,6 +113,11 @@ class NATConfig(LearnerConfig):
         if self.queries not in (LearnerConfig.queries, budget - derived):
             raise InvalidArgument("queries", self.queries, f"absent beside a budget, which leaves {budget - derived}")
         return budget - derived
+
+    @property
+    def rules(self) -> tuple[Rule, CostRule, CostMode]:
+        """What says what may become what, in the order of :class:`~.transitions.Transitions`."""
+        return self.rule, self.cost_rule, self.cost_mode
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types; of inputs in a file its path."""

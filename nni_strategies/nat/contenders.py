@@ -114,12 +114,12 @@ def neighbours(transitions: Transitions, inputs: Architectures, operations: Inte
     Returns
     -------
     outputs, owner
-        `m` of them, none with a dead cell, and the places of their inputs, ``[m]``.
+        `m` of them, all valid, and the places of their inputs, ``[m]``.
     """
     there = np.arange(len(transitions.view.operations)) == operations[..., None]
     owner, edge, operation = np.nonzero(transitions.allowed(inputs) & ~there)
     changed = operations[owner]
     changed[np.arange(len(owner)), edge] = operation
     outputs = inputs[owner].replaced(changed)
-    living = transitions.alive(outputs)
-    return outputs[living], owner[living]
+    sound = transitions.sound(inputs[owner], outputs)
+    return outputs[sound], owner[sound]

@@ -121,6 +121,9 @@ class Evaluated:
         found &= self._transitions.alive(self.architectures)
         for edge, operations in enumerate(self.architectures.operations.T):
             found &= allowed[:, edge][:, operations]
+        if self._transitions.cost_mode == "live":
+            bounds, paid = (self._transitions.live_costs(each) for each in (inputs, self.architectures))
+            found &= (paid <= bounds[:, None]).all(axis=2)
         return np.asarray(found)
 
     def _contexts(self, architectures: Architectures) -> Integers:

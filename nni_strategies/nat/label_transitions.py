@@ -15,6 +15,7 @@ import numpy as np
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.cost_table import CostTable
 from nni_strategies.nat.edges import EdgeView
+from nni_strategies.nat.live_costs import CostMode
 from nni_strategies.nat.operation_classes import OPERATION, OperationClasses
 from nni_strategies.nat.rules import Rule
 from nni_strategies.nat.transitions import CostRule, Transitions
@@ -23,7 +24,12 @@ _POOLING = ("maxpool", "avgpool")
 
 
 def made_transitions(
-    view: EdgeView, classes: OperationClasses, costs: CostTable, rule: Rule, cost_rule: CostRule
+    view: EdgeView,
+    classes: OperationClasses,
+    costs: CostTable,
+    rule: Rule,
+    cost_rule: CostRule,
+    cost_mode: CostMode = "nominal",
 ) -> Transitions:
     """Return the transitions of a space under a rule.
 
@@ -36,7 +42,7 @@ def made_transitions(
     if view.space.constraints:
         described = [constraint.describe() for constraint in view.space.constraints]
         raise InvalidArgument("space.constraints", described, "none: each edge is transformed by itself")
-    transitions = Transitions(view, classes, costs, rule, cost_rule)
+    transitions = Transitions(view, classes, costs, rule, cost_rule, cost_mode)
     moves = transitions.moves(costs.edge_costs)
     if not (moves & ~np.eye(moves.shape[-1], dtype=bool)).any():
         allowed = f"operations that may become others by the rule {rule}; op_classes says what they are"

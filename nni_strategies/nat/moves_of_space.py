@@ -9,6 +9,7 @@ from typing import Any
 from nni_strategies.errors import InvalidArgument, InvalidConfiguration
 from nni_strategies.nat.edge_views import edge_view
 from nni_strategies.nat.label_transitions import given_costs, made_transitions
+from nni_strategies.nat.live_costs import CostMode
 from nni_strategies.nat.operation_classes import classes_by_name
 from nni_strategies.nat.rules import Rule
 from nni_strategies.nat.transitions import CostRule, Transitions
@@ -91,6 +92,7 @@ def moves_of_space(
     space: Any,
     rule: Rule = "cost",
     cost_rule: CostRule = "strict",
+    cost_mode: CostMode = "nominal",
     *,
     op_classes: Mapping[str, str] | None = None,
     input_shape: Sequence[int] = INPUT_SHAPE,
@@ -103,7 +105,7 @@ def moves_of_space(
     space
         A model space of ``nni.nas``, whose modules tell what operations are and cost; or a search space, whose labels
         and names do (:mod:`.edge_views`).
-    rule, cost_rule
+    rule, cost_rule, cost_mode
         See :class:`~.transitions.Transitions`.
     op_classes
         The user's word: operation, or ``label:operation``, -> ``O``, ``S`` or ``N``.
@@ -121,18 +123,22 @@ def moves_of_space(
     if not isinstance(space, SearchSpace) and not callable(getattr(space, "simplify", None)):
         raise InvalidArgument("space", space, "a model space of nni.nas, or a SearchSpace")
     if not isinstance(space, SearchSpace):
-        return _of_model_space(space, rule, cost_rule, op_classes, input_shape)
+        return _of_model_space(space, (rule, cost_rule, cost_mode), op_classes, input_shape)
     view = edge_view(space)
     classes = classes_by_name(view, op_classes)
-    return SpaceMoves(made_transitions(view, classes, given_costs(view, classes, costs, cost_rule), rule, cost_rule))
+    table = given_costs(view, classes, costs, cost_rule)
+    return SpaceMoves(made_transitions(view, classes, table, rule, cost_rule, cost_mode))
 
 
 def _of_model_space(
-    space: Any, rule: Rule, cost_rule: CostRule, op_classes: Mapping[str, str] | None, input_shape: Sequence[int]
+    space: Any,
+    rules: tuple[Rule, CostRule, CostMode],
+    op_classes: Mapping[str, str] | None,
+    input_shape: Sequence[int],
 ) -> SpaceMoves:
     from nni_strategies.nat.model_space import MeasuredCosts, classes_of_modules, edges_of_model_space
 
     edges = edges_of_model_space(space)
     classes = classes_of_modules(edges, op_classes)
-    transitions = made_transitions(edges.view, classes, MeasuredCosts(edges, input_shape), rule, cost_rule)
+    transitions = made_transitions(edges.view, classes, MeasuredCosts(edges, input_shape), *rules)
     return SpaceMoves(transitions, edges.samples, space)

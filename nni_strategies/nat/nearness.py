@@ -57,4 +57,4 @@ def partly_kept(
     """Return children of which each edge is as it was with a probability, one for all or ``[n]``; none is dead."""
     stays = rng.random(children.operations.shape) < np.reshape(kept, (-1, 1))
     mixed = np.where(stays, parents.operations, children.operations)
-    return parents.replaced(transitions.keep_alive(parents, mixed))
+    return parents.replaced(transitions.repaired(parents, mixed))

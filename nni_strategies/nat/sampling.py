@@ -29,7 +29,7 @@ def drawn_operations(
 def revived(transitions: Transitions, inputs: Architectures, drawn: Integers) -> Architectures:
     """Return drawn operations ``[n_inputs, n_each, n_edges]`` as living outputs, all of an input side by side."""
     repeated = inputs[np.repeat(np.arange(len(inputs)), drawn.shape[1])]
-    return repeated.replaced(transitions.keep_alive(repeated, drawn.reshape(-1, drawn.shape[2])))
+    return repeated.replaced(transitions.repaired(repeated, drawn.reshape(-1, drawn.shape[2])))
 
 
 def sampled_outputs(

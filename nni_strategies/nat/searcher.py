@@ -89,7 +89,7 @@ class NATSearcher(Searcher):
     ) -> None:
         super().__init__(space, config, prior=prior)
         own = self.config
-        moves = moves or moves_of_space(space, own.rule, own.cost_rule, op_classes=own.op_classes, costs=own.costs)
+        moves = moves or moves_of_space(space, *own.rules, op_classes=own.op_classes, costs=own.costs)
         self.transitions = moves.transitions
         self._view = self.transitions.view
         self._given: Architectures | None = None

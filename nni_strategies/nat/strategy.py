@@ -59,7 +59,7 @@ class NAT(StudyStrategy):
         """Build the searcher; what operations are and cost, the model space's modules say."""
         config = cast(NATConfig, self._args.config)
         edges, classes, costs = self._looked_at(space, config)
-        transitions = made_transitions(edges.view, classes, costs, config.rule, config.cost_rule)
+        transitions = made_transitions(edges.view, classes, costs, *config.rules)
         moves = SpaceMoves(transitions, edges.samples, edges.module)
         return NATSearcher(space, config, prior=self.make_prior(space), moves=moves)
 

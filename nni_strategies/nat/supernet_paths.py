@@ -20,8 +20,8 @@ from nni_strategies.nat.transitions import Transitions
 from nni_strategies.space.search_space import Configuration, SearchSpace
 from nni_strategies.supernet.training import Paths
 
-Learned = Literal["space", "outputs"]  # what a supernet learns
-LEARNED: tuple[Learned, ...] = get_args(Learned)
+LearnedPaths = Literal["space", "outputs"]  # what a supernet learns
+LEARNED_PATHS: tuple[LearnedPaths, ...] = get_args(LearnedPaths)
 
 
 def living(transitions: Transitions) -> Paths:

@@ -28,6 +28,7 @@ from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Evaluated, bounded, joined
 from nni_strategies.nat.learner import Learner
 from nni_strategies.nat.learner_config import LearnerConfig
+from nni_strategies.nat.live_costs import CostMode
 from nni_strategies.nat.moves_of_space import INPUT_SHAPE, moves_of_space
 from nni_strategies.nat.rules import Rule
 from nni_strategies.nat.sampling import sampled_outputs, torch_generator
@@ -77,6 +78,7 @@ def transform(
     *,
     rule: Rule = "cost",
     cost_rule: CostRule = "strict",
+    cost_mode: CostMode = "nominal",
     policy: Path | str | None = None,
     queries: int = QUERIES,
     k: int = K,
@@ -100,6 +102,8 @@ def transform(
         :class:`~nni_strategies.supernet.scorer.Scorer`, or a table that is looked up by configuration.
     rule, cost_rule
         Which operation may become which: ``nat``, ``nat++`` or ``cost``; ``strict`` or ``paper``.
+    cost_mode
+        ``nominal``, or ``live`` where what reaches an output must not cost more either.
     policy
         File of a policy that learned on this space (:mod:`.policy_file`); learning starts from it.
     queries
@@ -123,7 +127,8 @@ def transform(
     """
     _check(queries, k, seed, policy)
     judged = _score_of(scorer)
-    moves = moves_of_space(space, rule, cost_rule, op_classes=op_classes, input_shape=input_shape, costs=costs)
+    rules = rule, cost_rule, cost_mode
+    moves = moves_of_space(space, *rules, op_classes=op_classes, input_shape=input_shape, costs=costs)
     transitions = moves.transitions
     before = moves.read(sample)
     parent = transitions.view.encode([moves.configuration(before)])
@@ -159,6 +164,8 @@ def transform(
         found.score_after,
         found.changed,
         found.dead,
+        found.live_before,
+        found.live_after,
         len(judge.evaluated),
         None if learner is None else _learned(learner),
         unspent,

@@ -54,6 +54,8 @@ class Transformation:
     dead
         Labels of the operations in ``after`` that nothing comes of: no path leads through them from an input of their
         cell to its output. They are paid for, as PyTorch runs them.
+    live_before, live_after
+        The costs without what reaches no output. The second may be higher, unless ``cost_mode="live"`` forbids that.
     """
 
     before: dict[str, Any]
@@ -64,6 +66,8 @@ class Transformation:
     score_after: float | None
     changed: tuple[Change, ...]
     dead: tuple[str, ...]
+    live_before: Cost
+    live_after: Cost
 
     def to_json(self) -> str:
         """Return it as JSON; ``after`` is what ``model_context`` takes."""
@@ -79,6 +83,8 @@ class Transformation:
             "score_after": self.score_after,
             "changed": [asdict(change) for change in self.changed],
             "dead": list(self.dead),
+            "live_before": self.live_before._asdict(),
+            "live_after": self.live_after._asdict(),
         }
 
 
@@ -117,7 +123,9 @@ def transformation(
     old, new = view.decode(given)[0], view.decode(after)[0]
     costs = cost_of(transitions, given), cost_of(transitions, after)
     scores = _score(evaluated, given), _score(evaluated, after)
-    return Transformation(old, new, *costs, *scores, changes(view, given, after), dead_labels(transitions, after))
+    changed, dead = changes(view, given, after), dead_labels(transitions, after)
+    live = live_cost_of(transitions, given), live_cost_of(transitions, after)
+    return Transformation(old, new, *costs, *scores, changed, dead, *live)
 
 
 def changes(view: EdgeView, given: Architectures, output: Architectures) -> tuple[Change, ...]:
@@ -145,3 +153,9 @@ def _score(evaluated: Evaluated, architecture: Architectures) -> float | None:
 def cost_of(transitions: Transitions, architecture: Architectures) -> Cost:
     """Return what a batch of one costs."""
     return Cost(*transitions.costs.total(architecture)[0].tolist())
+
+
+def live_cost_of(transitions: Transitions, architecture: Architectures) -> Cost:
+    """Return what a batch of one costs without the operations that reach no output."""
+    idle = transitions.costs.chosen(architecture) - transitions.live_costs(architecture)
+    return Cost(*(transitions.costs.total(architecture) - idle)[0].tolist())

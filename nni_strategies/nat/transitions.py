@@ -12,7 +12,8 @@ rule alone.
 MAdds count convolutions and linear layers, so pooling is as free as a skip. Where both costs tie, what they do not
 count decides: no move makes a null or a skip a real operation, nor a pooling window larger.
 
-A child that has a dead cell (:mod:`.liveness`) is no valid one.
+A child that has a dead cell (:mod:`.liveness`) is no valid one; nor is one whose live costs rise, where those are
+counted (:mod:`.live_costs`).
 
 Source: Guo et al.: NAT, NeurIPS 2019, sections 3.1 and 3.3.
 """
@@ -28,6 +29,7 @@ from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.cost_table import CostTable
 from nni_strategies.nat.edges import ABSENT, Architectures, EdgeView, Flags, Integers
 from nni_strategies.nat.input_draws import draw_inputs
+from nni_strategies.nat.live_costs import COST_MODES, CostMode, live_costs, without_costly_links
 from nni_strategies.nat.liveness import alive, refuse_dead
 from nni_strategies.nat.operation_classes import NULL, SKIP, OperationClasses
 from nni_strategies.nat.revival import revert_cheapest
@@ -55,11 +57,13 @@ class Transitions:
         See :mod:`.rules`.
     cost_rule
         ``strict``: no cost of any edge rises. ``paper``: the rule alone.
+    cost_mode
+        ``nominal``: all that is chosen counts. ``live``: what reaches an output must not cost more either.
 
     Raises
     ------
     InvalidArgument
-        An unknown rule, or ``cost`` without the cost test.
+        An unknown rule or mode, or ``cost`` or ``live`` without the cost test.
     """
 
     def __init__(
@@ -69,14 +73,13 @@ class Transitions:
         costs: CostTable,
         rule: Rule = "cost",
         cost_rule: CostRule = "strict",
+        cost_mode: CostMode = "nominal",
     ) -> None:
-        if cost_rule not in COST_RULES:
-            raise InvalidArgument("cost_rule", cost_rule, f"one of {', '.join(COST_RULES)}", COST_RULES)
-        if rule == "cost" and cost_rule == "paper":
-            raise InvalidArgument("cost_rule", cost_rule, 'strict: the rule "cost" allows everything by itself')
+        check_cost_rules(rule, cost_rule, cost_mode)
         self.view, self.classes, self.costs = view, classes, costs
         self.rule: Rule = rule
         self.cost_rule: CostRule = cost_rule
+        self.cost_mode: CostMode = cost_mode
         self._by_rule = allowed_by_rule(rule, classes)
         self._moves: dict[int, tuple[Integers, Flags]] = {}  # by table, which is kept as its number is its name
 
@@ -123,6 +126,23 @@ class Transitions:
         """Return which architectures have no dead cell, ``[n]``."""
         return alive(self.view, self.classes, architectures)
 
+    def live_costs(self, architectures: Architectures) -> Integers:
+        """Return what the operations of each architecture cost that reach an output, ``[n, 2]``."""
+        return live_costs(self.view, self.classes, self.costs, architectures)
+
+    def sound(self, parents: Architectures, children: Architectures) -> Flags:
+        """Return which children of allowed operations are valid as a whole, ``[n]``: alive, by live costs no dearer.
+
+        Parameters
+        ----------
+        parents
+            `n` architectures, or the one parent of all.
+        """
+        sound = self.alive(children)
+        if self.cost_mode == "live":
+            sound &= (self.live_costs(children) <= self.live_costs(parents)).all(axis=1)
+        return sound
+
     def refuse_dead(self, architectures: Architectures) -> None:
         """Refuse architectures with a dead cell; raises InvalidArgument that names it."""
         refuse_dead(self.view, self.classes, architectures)
@@ -133,12 +153,13 @@ class Transitions:
         kept = (children.sources == parents.sources) & ((children.operations == ABSENT) == unused)
         chosen = np.maximum(children.operations, 0)[..., None]
         moves = np.take_along_axis(self.allowed(parents), chosen, axis=2)[..., 0]
-        return np.asarray((kept & (moves | unused)).all(axis=1) & self.alive(children))
+        return np.asarray((kept & (moves | unused)).all(axis=1) & self.sound(parents, children))
 
-    def keep_alive(self, parents: Architectures, operations: Integers) -> Integers:
-        """Return children's operations without dead cells.
+    def repaired(self, parents: Architectures, operations: Integers) -> Integers:
+        """Return children's operations, each of them allowed, as those of valid children.
 
-        A dead cell gets its parent's operations back along one path: the one on which these cost least.
+        A dead cell gets its parent's operations back along one path: the one on which these cost least. Where live
+        costs count, too, links that make them rise are given back.
 
         Parameters
         ----------
@@ -152,19 +173,25 @@ class Transitions:
         InvalidArgument
             A parent of a dead child is dead itself.
         """
+        repaired = self._revived(parents, operations)
+        if self.cost_mode == "live":
+            return without_costly_links(self.view, self.classes, self.costs, parents, repaired)
+        return repaired
+
+    def _revived(self, parents: Architectures, operations: Integers) -> Integers:
         dead = ~self.alive(parents.replaced(operations))
         if not dead.any():
             return operations
         rows = np.flatnonzero(dead)
         self.refuse_dead(parents[rows])
-        repaired = operations.copy()
-        repaired[rows] = revert_cheapest(self.view, self.classes, self.costs, parents[rows], operations[rows])
-        return repaired
+        revived = operations.copy()
+        revived[rows] = revert_cheapest(self.view, self.classes, self.costs, parents[rows], operations[rows])
+        return revived
 
     def random_children(self, parents: Architectures, n_each: int, rng: np.random.Generator) -> Architectures:
         """Return children that draw each operation uniformly among the allowed ones.
 
-        A dead child is drawn again, at most 50 times, then repaired (:meth:`keep_alive`).
+        A child that is not valid is drawn again, at most 50 times, then repaired (:meth:`repaired`).
 
         Parameters
         ----------
@@ -188,18 +215,18 @@ class Transitions:
         allowed = self.allowed(repeated)
         operations = self._draw(repeated, allowed, rng)
         for _ in range(REDRAWS):
-            dead = np.flatnonzero(~self.alive(repeated.replaced(operations)))
-            if not len(dead):
+            unsound = np.flatnonzero(~self.sound(repeated, repeated.replaced(operations)))
+            if not len(unsound):
                 break
-            operations[dead] = self._draw(repeated[dead], allowed[dead], rng)
-        return repeated.replaced(self.keep_alive(repeated, operations))
+            operations[unsound] = self._draw(repeated[unsound], allowed[unsound], rng)
+        return repeated.replaced(self.repaired(repeated, operations))
 
     def _draw(self, parents: Architectures, allowed: Flags, rng: np.random.Generator) -> Integers:
         keys = np.where(allowed, rng.random(allowed.shape), -1.0)
         return np.where(parents.operations == ABSENT, ABSENT, keys.argmax(axis=2))
 
     def n_moves(self, architectures: Architectures) -> list[int]:
-        """Return how many outputs each architecture has, length `n`; dead ones and itself are counted."""
+        """Return how many outputs each architecture has, length `n`; what is not sound and itself are counted."""
         counts = np.maximum(self.allowed(architectures).sum(axis=2), 1)
         return [int(np.prod(row, dtype=object)) for row in counts]
 
@@ -222,8 +249,26 @@ class Transitions:
         ]
         grid = np.stack(np.meshgrid(*choices, indexing="ij"), axis=-1).reshape(size, -1).astype(np.int64)
         repeated = Architectures(grid, np.broadcast_to(parent.sources, grid.shape), parent.rest * size)
-        return grid[self.alive(repeated)]
+        return grid[self.sound(parent, repeated)]
 
     def inputs(self, rng: np.random.Generator, n: int, null_probability: float | None = None) -> Architectures:
         """Return `n` uniform draws of the space that are alive; see :func:`.input_draws.draw_inputs`."""
         return draw_inputs(self.view, self.classes, rng, n, null_probability)
+
+
+def check_cost_rules(rule: str, cost_rule: str, cost_mode: str) -> None:
+    """Refuse what costs cannot be compared by.
+
+    Raises
+    ------
+    InvalidArgument
+        An unknown name, or ``cost`` or ``live`` without the cost test, which they rest on.
+    """
+    for name, value, words in (("cost_rule", cost_rule, COST_RULES), ("cost_mode", cost_mode, COST_MODES)):
+        if value not in words:
+            raise InvalidArgument(name, value, f"one of {', '.join(words)}", words)
+    if rule == "cost" and cost_rule == "paper":
+        allowed = "strict: the rule cost allows everything by itself; with costs unknown take rule nat++ or nat"
+        raise InvalidArgument("cost_rule", cost_rule, allowed)
+    if cost_mode == "live" and cost_rule == "paper":
+        raise InvalidArgument("cost_mode", cost_mode, "nominal beside cost_rule paper, which lets costs rise")

@@ -104,6 +104,20 @@ def test_the_hubs_cell_comes_out_as_nni_builds_it(files):
     assert told["scores"][told["queried"]] == told["score_before"]  # the architecture itself comes after the queries
 
 
+@pytest.mark.parametrize("mode", ["nominal", "live"])
+def test_what_reaches_an_output_costs_no_more_either_on_request(files, mode: str):
+    idle = SAMPLE | {label: "none" for label in SAMPLE if label.startswith("normal/op_")}
+    for node in (3, 4, 5):  # they read node 2, which gets nothing, until one of its nulls becomes a skip
+        idle |= {f"normal/op_{node}_0": "sep_conv_5x5", f"normal/input_{node}_0": [2]}
+    idle |= {"normal/op_5_1": "skip_connect", "normal/input_5_1": [0]}
+    (files / "in.json").write_text(json.dumps(idle))
+    said = run(files, *SCORED, "--cost-mode", mode, "--result", files / "result.json")
+    told = json.loads((files / "result.json").read_text())
+    assert "of what reaches an output" in said
+    assert told["live_before"]["madds"] < told["cost_before"]["madds"] >= told["cost_after"]["madds"]
+    assert (told["live_after"]["madds"] > told["live_before"]["madds"]) == (mode == "nominal")
+
+
 def test_what_nni_exports_is_read_and_several_are_refused(files):
     run(files, *SCORED)
     expected = (files / "out.json").read_text()

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from nni_strategies.nat.cost_table import CostTable
 from nni_strategies.nat.edge_views import edge_view
 from nni_strategies.nat.edges import EdgeView
+from nni_strategies.nat.live_costs import CostMode
 from nni_strategies.nat.operation_classes import classes_by_name
 from nni_strategies.nat.rules import Rule
 from nni_strategies.nat.transitions import CostRule, Transitions
@@ -43,6 +44,7 @@ def transitions(
     costs: Mapping[str, tuple[int, int]],
     rule: Rule = "cost",
     cost_rule: CostRule = "strict",
+    cost_mode: CostMode = "nominal",
 ) -> Transitions:
     """Transitions of a space whose operations cost the same on every edge."""
-    return Transitions(view, classes_by_name(view), CostTable.by_operation(view, costs), rule, cost_rule)
+    return Transitions(view, classes_by_name(view), CostTable.by_operation(view, costs), rule, cost_rule, cost_mode)

@@ -67,7 +67,7 @@ def test_siblings_are_compared_without_their_parent():
     values = learner.evaluations.values
     parents = MOVES.inputs(np.random.default_rng(1), 1)
     drawn = PaperLearner(MOVES, scorer, PaperConfig(seed=1)).gradient.sample(parents, MOVES.allowed(parents), 3)[0]
-    children = parents[[0, 0, 0]].replaced(MOVES.keep_alive(parents[[0, 0, 0]], drawn))
+    children = parents[[0, 0, 0]].replaced(MOVES.repaired(parents[[0, 0, 0]], drawn))
     assert progress.reward == pytest.approx(values(children).mean())
 
 

@@ -86,7 +86,9 @@ def test_operations_that_nothing_comes_of_are_named():
     )  # fmt: skip
     assert result.after == best
     assert result.dead == ("cell.edge_0_1", "cell.edge_1_2")
-    assert json.loads(result.to_json())["dead"] == list(result.dead)
+    told = json.loads(result.to_json())
+    assert told["dead"] == list(result.dead)
+    assert told["live_after"] == {"madds": 0, "params": 0} and told["cost_after"]["madds"]
     dense = lambda c: list(c.values()).count("nor_conv_1x1")
     assert transform(BEFORE, SPACE, dense, costs=NASBENCH201_COSTS, queries=9, k=1, config=SMALL).dead == ()
 

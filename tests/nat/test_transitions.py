@@ -13,6 +13,7 @@ from nni_strategies.nat.cost_table import CostTable
 from nni_strategies.nat.edge_views import edge_view
 from nni_strategies.nat.edges import ABSENT, Architectures
 from nni_strategies.nat.operation_classes import classes_by_name
+from nni_strategies.nat.rules import RULES
 from nni_strategies.nat.transitions import Transitions
 from nni_strategies.space.parameters import Categorical
 from nni_strategies.space.search_space import SearchSpace
@@ -48,6 +49,20 @@ def test_moves_in_nas_bench_201(operation: int, nat: list[int], plus_plus: list[
     assert targets("nat", operation) == nat
     assert targets("nat++", operation) == plus_plus
     assert targets("cost", operation) == cost
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("strided", [False, True])
+def test_sets_of_nulls_and_skips_are_idempotent(rule: Any, strided: bool):
+    """What a null or a skip may become in two moves is what it may become in one, and nothing dearer."""
+    skip = (525_000, 5_310) if strided else (0, 0)
+    made = transitions(nasbench201(), {**NASBENCH201_COSTS, "skip_connect": skip}, rule)
+    of_links = made.moves(made.costs.edge_costs)[..., [NONE, SKIP], :]
+    assert not of_links[..., [CONV1, CONV3]].any()
+    assert of_links[..., POOL].any() == (strided and rule == "cost")  # a pool is cheaper than a skip that halves
+    once = of_links[..., [NONE, SKIP]]
+    assert (once @ once == once).all()
+    assert once[0, 0].tolist() == [[True, not strided], [True, True]]
 
 
 def test_paper_asks_the_rule_alone():
@@ -156,14 +171,14 @@ def test_a_dead_child_gets_the_cheapest_path_of_its_parent_back():
     # parent: 0-1 conv3, 0-2 conv1, 0-3 conv3, 1-3 skip, 2-3 skip, 1-2 none; all cut but 2-3
     parent = uniform(NONE).replaced(np.array([[CONV3, CONV1, NONE, CONV3, SKIP, SKIP]]))
     child = np.array([[NONE, NONE, NONE, NONE, NONE, SKIP]])
-    assert BENCHMARK.keep_alive(parent, child).tolist() == [[NONE, CONV1, NONE, NONE, NONE, SKIP]]
+    assert BENCHMARK.repaired(parent, child).tolist() == [[NONE, CONV1, NONE, NONE, NONE, SKIP]]
 
 
 def test_what_a_child_still_has_costs_nothing_to_use():
     # 0-1 still carries conv3 in the child, so its path is free but for the skip of 1-3
     parent = uniform(NONE).replaced(np.array([[CONV3, CONV1, NONE, CONV3, SKIP, SKIP]]))
     child = np.array([[CONV3, NONE, NONE, NONE, NONE, NONE]])
-    assert BENCHMARK.keep_alive(parent, child).tolist() == [[CONV3, NONE, NONE, NONE, SKIP, NONE]]
+    assert BENCHMARK.repaired(parent, child).tolist() == [[CONV3, NONE, NONE, NONE, SKIP, NONE]]
 
 
 def test_only_dead_cells_are_touched():
@@ -172,7 +187,7 @@ def test_only_dead_cells_are_touched():
     parent = view.encode([{edge.label: "nor_conv_1x1" for edge in view.edges}])
     child = np.full((1, 12), NONE)
     child[0, 3] = SKIP  # a: 0-3 is a path of its own
-    repaired = made.keep_alive(parent, child)
+    repaired = made.repaired(parent, child)
     assert repaired[0, :6].tolist() == child[0, :6].tolist()
     assert repaired[0, 6:].tolist() == [NONE, NONE, NONE, CONV1, NONE, NONE]
 
@@ -188,7 +203,7 @@ def test_every_repaired_child_is_valid(concat: Any):
     cut = np.where(rng.random(parents.operations.shape) < 0.8, none, parents.operations)
     assert np.take_along_axis(allowed, cut[..., None], axis=2).all()
     assert 0 < made.alive(parents.replaced(cut)).sum() < 500
-    assert made.valid(parents, parents.replaced(made.keep_alive(parents, cut))).all()
+    assert made.valid(parents, parents.replaced(made.repaired(parents, cut))).all()
 
 
 def test_a_dead_input_is_refused():
@@ -197,7 +212,7 @@ def test_a_dead_input_is_refused():
     for call in (
         lambda: BENCHMARK.random_children(dead, 1, rng),
         lambda: BENCHMARK.reachable(dead),
-        lambda: BENCHMARK.keep_alive(dead, dead.operations),
+        lambda: BENCHMARK.repaired(dead, dead.operations),
     ):
         with pytest.raises(InvalidArgument, match=r"cell cell = .*the cell is dead"):
             call()

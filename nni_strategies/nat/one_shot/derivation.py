@@ -20,7 +20,7 @@ from nni_strategies.nat.one_shot.batches import Batch
 from nni_strategies.nat.one_shot.learner import OneShotLearner
 from nni_strategies.nat.policy_file import Learned
 from nni_strategies.nat.transform import TransformResult
-from nni_strategies.nat.transformation import changes, dead_labels
+from nni_strategies.nat.transformation import changes, dead_labels, live_cost_of
 from nni_strategies.supernet.scorer import ScoreNotFinite, Scorer
 
 
@@ -64,6 +64,8 @@ def derived(learner: OneShotLearner, moves: SpaceMoves, batches: Sequence[Batch]
         score_after=scores[best],
         changed=changes(view, parent, offers[[best]]),
         dead=dead_labels(moves.transitions, offers[[best]]),
+        live_before=live_cost_of(moves.transitions, parent),
+        live_after=live_cost_of(moves.transitions, offers[[best]]),
         evaluations=len(set(offers.keys())),
         learned=Learned(learner.gradient.policy, view, settings.policy, settings.hidden),
         scores=tuple(score for score in scores if np.isfinite(score)),

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.live_costs import CostMode
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES, Rule
-from nni_strategies.nat.supernet_paths import LEARNED, Learned, check_kept
-from nni_strategies.nat.transitions import COST_RULES, CostRule
+from nni_strategies.nat.supernet_paths import LEARNED_PATHS, LearnedPaths, check_kept
+from nni_strategies.nat.transitions import CostRule, check_cost_rules
 from nni_strategies.supernet.seeding import check_seed
 
 _COUNTS = {"n_inputs": 1, "n_outputs": 1, "k": 1, "hidden": 1}
@@ -22,7 +23,7 @@ class OneShotSettings:
 
     Parameters
     ----------
-    rule, cost_rule
+    rule, cost_rule, cost_mode
         See :class:`~nni_strategies.nat.transitions.Transitions`.
     paths
         What weights and policy learn. ``space``: uniform architectures, as the paper has it. ``outputs``: what the one
@@ -54,7 +55,8 @@ class OneShotSettings:
 
     rule: Rule = "cost"
     cost_rule: CostRule = "strict"
-    paths: Learned = "space"
+    cost_mode: CostMode = "nominal"
+    paths: LearnedPaths = "space"
     kept: float = 0.0
     n_inputs: int = 1
     n_outputs: int = 4
@@ -66,12 +68,11 @@ class OneShotSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, names in (("rule", RULES), ("cost_rule", COST_RULES), ("paths", LEARNED), ("policy", POLICIES)):
+        for name, names in (("rule", RULES), ("paths", LEARNED_PATHS), ("policy", POLICIES)):
             value = getattr(self, name)
             if value not in names:
                 raise InvalidArgument(name, value, f"one of {', '.join(names)}", names)
-        if self.rule == "cost" and self.cost_rule == "paper":
-            raise InvalidArgument("cost_rule", self.cost_rule, 'strict: the rule "cost" allows everything by itself')
+        check_cost_rules(self.rule, self.cost_rule, self.cost_mode)
         for name, least in _COUNTS.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:

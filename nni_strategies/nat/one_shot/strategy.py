@@ -71,8 +71,8 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
         Largest norm of the weights' gradient; None for no limit. Lightning's own option is refused: weights and policy
         take steps by hand.
     **settings
-        Of :class:`~.settings.OneShotSettings`: `rule`, `cost_rule`, `paths`, `kept`, `n_inputs`, `n_outputs`,
-        `policy`, `hidden`, `learning_rate`, `entropy`, `k`, `seed`.
+        Of :class:`~.settings.OneShotSettings`: `rule`, `cost_rule`, `cost_mode`, `paths`, `kept`, `n_inputs`,
+        `n_outputs`, `policy`, `hidden`, `learning_rate`, `entropy`, `k`, `seed`.
 
     Raises
     ------
@@ -157,7 +157,7 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
             self._validation = validation_loader(evaluator)
             images, labels = first_batch(self._validation())
         shape = tuple(images.shape[1:]) if self._input_shape is None else self._input_shape
-        rules = self.settings.rule, self.settings.cost_rule
+        rules = self.settings.rule, self.settings.cost_rule, self.settings.cost_mode
         self._moves = moves_of_space(self._copy, *rules, op_classes=self._op_classes, input_shape=shape)
         self._copy.to("meta")  # its shapes are enough from here on
         self._parent = self._input()
