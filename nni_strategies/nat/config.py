@@ -14,12 +14,14 @@ from nni_strategies.nat.label_transitions import check_costs
 from nni_strategies.nat.learner_config import LearnerConfig
 from nni_strategies.nat.live_costs import CostMode
 from nni_strategies.nat.operation_classes import check_op_classes
+from nni_strategies.nat.policy_file import read_header
 from nni_strategies.nat.rules import RULES, Rule
 from nni_strategies.nat.transitions import CostRule, check_cost_rules
 
 ENTROPY = {"critic": 0.3, "paper": 0.01}
 LEARNERS = tuple(ENTROPY)
 _BY_LEARNER: Any = None
+_PATHS = ("inputs", "policy_file")  # fields that may be one
 _COUNTS = ("k", "n_inputs", "parents", "children")
 
 
@@ -56,6 +58,9 @@ class NATConfig(LearnerConfig):
         ``critic``, or ``paper`` for the policy gradient on measured rewards.
     parents, children
         Of a step of the paper's learner. With one child each, a parent is evaluated too; else its value cancels.
+    policy_file
+        File of a policy that has learned on this space (:mod:`.policy_file`), from which learning starts; its form and
+        size take the place of `policy` and `hidden`.
     entropy
         Weight of the policy's entropy; 0.3 with a critic, 0.01 without.
 
@@ -63,6 +68,8 @@ class NATConfig(LearnerConfig):
     ------
     InvalidArgument
         Naming the field, the value and what is allowed.
+    DataMissing
+        There is no such file of a policy.
     """
 
     entropy: float = _BY_LEARNER
@@ -79,6 +86,7 @@ class NATConfig(LearnerConfig):
     learner: str = "critic"
     parents: int = 8
     children: int = 4
+    policy_file: str | Path | None = None
 
     def __post_init__(self) -> None:
         for name, words in (("rule", RULES), ("learner", LEARNERS)):
@@ -98,11 +106,23 @@ class NATConfig(LearnerConfig):
             check_costs(self.costs)
         if self.op_classes is not None:
             check_op_classes(self.op_classes)
+        if self.policy_file is not None:
+            self._read_policy()
         if self.budget is not None:
             object.__setattr__(self, "queries", self._queries_of(self.budget))
         elif self.inputs is not None:
             read_inputs(self.inputs)  # a file that cannot be read is found here
         super().__post_init__()
+
+    def _read_policy(self) -> None:
+        """Take the form of the policy from its file."""
+        if not isinstance(self.policy_file, (str, Path)):
+            raise InvalidArgument("policy_file", self.policy_file, "the path of a file")
+        header = read_header(Path(self.policy_file))
+        for name, own in (("policy", header["name"]), ("hidden", header["hidden"])):
+            if getattr(self, name) not in (getattr(LearnerConfig, name), own):
+                raise InvalidArgument(name, getattr(self, name), f"absent beside policy_file, whose policy has {own!r}")
+            object.__setattr__(self, name, own)
 
     def _queries_of(self, budget: Any) -> int:
         n_inputs = self.n_inputs if self.inputs is None else len(read_inputs(self.inputs))
@@ -121,7 +141,8 @@ class NATConfig(LearnerConfig):
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON types; of inputs in a file its path."""
-        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "inputs"}
+        plain = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in _PATHS}
         plain["costs"] = None if self.costs is None else {name: list(cost) for name, cost in self.costs.items()}
         plain["op_classes"] = None if self.op_classes is None else dict(self.op_classes)
-        return {**plain, "inputs": str(self.inputs) if isinstance(self.inputs, Path) else self.inputs}
+        given = {name: getattr(self, name) for name in _PATHS}
+        return {**plain, **{name: str(one) if isinstance(one, Path) else one for name, one in given.items()}}

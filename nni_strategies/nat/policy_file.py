@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,30 @@ class Learned:
     name: str
     hidden: int
 
+    @property
+    def checksum(self) -> int:
+        """CRC-32 of the weights, the same for the same weights."""
+        crc = 0
+        for key, tensor in sorted(self.policy.state_dict().items()):
+            crc = zlib.crc32(key.encode() + tensor.detach().cpu().contiguous().numpy().tobytes(), crc)
+        return crc
+
 
 def save(path: Path, learned: Learned) -> None:
-    """Write a policy; folders are made."""
+    """Write a policy; folders are made.
+
+    Parameters
+    ----------
+    path
+        Of the file; what is there is replaced as a whole.
+    learned
+        The policy.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    """
     header = {
         "version": _VERSION,
         "space": learned.view.space.hash,
@@ -64,6 +86,13 @@ def save(path: Path, learned: Learned) -> None:
 
 def load(path: Path, view: EdgeView) -> Learned:
     """Return the policy of a file.
+
+    Parameters
+    ----------
+    path
+        Of the file.
+    view
+        The edges of the space that the policy is for.
 
     Raises
     ------

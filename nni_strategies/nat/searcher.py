@@ -22,11 +22,13 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from nni_strategies.errors import InvalidArgument, SpaceExhausted
+from nni_strategies.nat import policy_file
 from nni_strategies.nat.config import NATConfig
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Identity, bounded, contexts, identities
@@ -72,7 +74,8 @@ class NATSearcher(Searcher):
     Raises
     ------
     InvalidArgument
-        A space without edges, costs that are needed and not given, an input that is not of the space or dead.
+        A space without edges, costs that are needed and not given, an input that is not of the space or dead, a file of
+        another space's policy.
     """
 
     algorithm: ClassVar[str] = "NAT"
@@ -95,6 +98,7 @@ class NATSearcher(Searcher):
         self._given: Architectures | None = None
         if self.config.inputs is not None:
             self._given = checked_inputs(self.config.inputs, moves)
+        self._taught = None if own.policy_file is None else policy_file.load(Path(own.policy_file), self._view)
         self._offer: _Offer | None = None
         self._begin(0)
 
@@ -102,7 +106,10 @@ class NATSearcher(Searcher):
         """Return what this search is, as JSON types: with given inputs as they were read, and what may become what."""
         moves = np.packbits(self.transitions.moves(self.transitions.costs.edge_costs))
         read = None if self.config.inputs is None else read_inputs(self.config.inputs)
-        return super().describe() | {"inputs": read, "moves": zlib.crc32(moves.tobytes())}
+        said = {"inputs": read, "moves": zlib.crc32(moves.tobytes())}
+        if self._taught is not None:
+            said["policy"] = self._taught.checksum
+        return super().describe() | said
 
     def begin(self, seed: int) -> None:
         """Draw the inputs that are not given."""
@@ -112,6 +119,8 @@ class NATSearcher(Searcher):
         self.inputs = self._draw_inputs(np.random.default_rng([seed, _INPUTS])) if self._given is None else self._given
         learner = PaperQueries if self.config.learner == "paper" else Learner
         self.learner: Learner | PaperQueries = learner(self.transitions, self.config, seed, self.inputs)
+        if self._taught is not None:
+            self.learner.policy.load_state_dict(self._taught.policy.state_dict())
         self._leftovers = Leftovers(self.transitions, self.inputs, drawn=self._given is None)
         self._names = identities(self._view, self.inputs)
         self._taken: dict[Identity, None] = {}  # proposed, or known otherwise
@@ -235,6 +244,10 @@ class NATSearcher(Searcher):
             Of the input, from 0, in the order of :attr:`inputs`.
         """
         return transformation(self.transitions, self.learner.evaluated, self.inputs[[number]])
+
+    def learned(self) -> policy_file.Learned:
+        """Return the policy as it is by now; :func:`.policy_file.save` keeps it for other inputs of the space."""
+        return policy_file.Learned(self.learner.policy, self._view, self.config.policy, self.config.hidden)
 
     def remarks(self, configuration: Configuration) -> dict[str, Any]:
         """Return what a configuration was proposed for, and what it costs; of one from elsewhere what it costs."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from nni_strategies.bridge.strategy import StudyStrategy
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat import policy_file
 from nni_strategies.nat.config import NATConfig
 from nni_strategies.nat.cost_table import CostTable
 from nni_strategies.nat.label_transitions import given_costs, made_transitions
@@ -92,6 +94,23 @@ class NAT(StudyStrategy):
         study, models = self._opened()
         found = cast(NATSearcher, study.searcher).transformed(number)
         return replace(found, before=models.view.sample(found.before), after=models.view.sample(found.after))
+
+
+    def save_policy(self, path: Path | str) -> None:
+        """Write the policy as it is by now, for ``policy_file`` of another search or ``transform(policy=...)``.
+
+        Parameters
+        ----------
+        path
+            Of the file; folders are made, and what is there is replaced as a whole.
+
+        Raises
+        ------
+        OSError
+            It cannot be written.
+        """
+        study, _ = self._opened()
+        policy_file.save(Path(path), cast(NATSearcher, study.searcher).learned())
 
 
 def _is_shape(shape: Any) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nni_strategies.errors import InvalidArgument
+from nni_strategies.errors import DataMissing, InvalidArgument
+from nni_strategies.nat import policy_file
 from nni_strategies.nat.config import NATConfig
+from nni_strategies.nat.policy.make import make_policy
+from tests.nat.edge_spaces import nasbench201
 
 CELL = {"cell/edge_0_1": "skip_connect"}
 
@@ -33,6 +37,8 @@ CELL = {"cell/edge_0_1": "skip_connect"}
         ({"op_classes": ["none"]}, "op_classes"),
         ({"inputs": []}, "inputs"),
         ({"inputs": "no_such_file.json"}, "No such file"),
+        ({"policy_file": 7}, "policy_file = 7: the path of a file"),
+        ({"cost_mode": "lively"}, "did you mean 'live'"),
         ({"budget": 20}, "more than 20 trials"),
         ({"budget": 100, "queries": 7}, "leaves 80"),
         ({"budget": 2, "inputs": CELL}, "more than 2 trials, which 1 inputs"),
@@ -53,6 +59,19 @@ def test_a_budget_leaves_the_rest_for_queries() -> None:
 def test_json_gives_the_same_configuration(fields: dict[str, Any]) -> None:
     plain = json.loads(json.dumps(NATConfig(**fields).to_json()))
     assert NATConfig(**plain).to_json() == plain
+
+
+def test_a_file_of_a_policy_says_its_form(tmp_path: Path) -> None:
+    view = nasbench201()
+    path = tmp_path / "policy.safetensors"
+    policy_file.save(path, policy_file.Learned(make_policy("lstm", view, hidden=8), view, "lstm", 8))
+    config = NATConfig(policy_file=path, budget=300)
+    assert (config.policy, config.hidden) == ("lstm", 8)
+    assert NATConfig(**json.loads(json.dumps(config.to_json()))).to_json() == config.to_json()
+    with pytest.raises(InvalidArgument, match="hidden = 16: absent beside policy_file, whose policy has 8"):
+        NATConfig(policy_file=path, hidden=16)
+    with pytest.raises(DataMissing, match="no policy at"):
+        NATConfig(policy_file=tmp_path / "none.safetensors")
 
 
 def test_the_entropy_is_that_of_the_learner() -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from nni_strategies.errors import InvalidArgument, SpaceExhausted
+from nni_strategies.nat import policy_file
 from nni_strategies.nat.searcher import NATSearcher
 from nni_strategies.search.study import Study
 from nni_strategies.search.testing import assert_well_behaved, journal_of, perform, script
@@ -231,6 +233,36 @@ def test_it_goes_on_after_any_event(space: str, fields: dict[str, Any]) -> None:
         assert [trial.configuration for trial in resumed.trials] == [trial.configuration for trial in study.trials]
         assert said(resumed) == said(study)
         assert resumed.searcher.transformed(1) == study.searcher.transformed(1)
+
+
+@pytest.mark.parametrize("learner", ["critic", "paper"])
+def test_learning_goes_on_from_the_policy_of_a_file(learner: str, tmp_path: Path) -> None:
+    first: Any = searched(25, queries=15, learner=learner).searcher
+    path = tmp_path / "policy.safetensors"
+    policy_file.save(path, first.learned())
+    start: Any = NATSearcher(FLAT, config(learner=learner, policy_file=str(path)))
+    theirs, own = first.learner.policy.state_dict(), start.learner.policy.state_dict()
+    assert all((own[name] == theirs[name]).all() for name in theirs)
+    plain = NATSearcher(FLAT, config(learner=learner)).learner.policy.state_dict()
+    assert any((plain[name] != theirs[name]).any() for name in theirs)
+    # the whole search starts from it, in another process and under resume as well
+    fields = {"policy_file": str(path), "learner": learner, "queries": 15}
+    study = searched(30, seed=1, **fields)
+    events = study.journal.events
+    resumed = Study(NATSearcher(FLAT, config(**fields)), seed=1, journal=journal_of(events[:41]))
+    for _ in range(10):
+        trial = resumed.ask()
+        resumed.tell(trial.id, objective(FLAT, trial.configuration))
+    assert said(resumed) == said(study)
+    policy_file.save(path, study.searcher.learned())
+    assert NATSearcher(FLAT, config(**fields)).describe()["policy"] != start.describe()["policy"]
+
+
+def test_a_policy_of_another_space_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "policy.safetensors"
+    policy_file.save(path, NATSearcher(SearchSpace(tuple(triangle("cell"))), config()).learned())
+    with pytest.raises(InvalidArgument, match="policy of this space"):
+        NATSearcher(FLAT, config(policy_file=path))
 
 
 def test_another_space_of_moves_is_another_search() -> None:

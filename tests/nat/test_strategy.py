@@ -23,6 +23,7 @@ from nni_strategies import NAT
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.counter import count
+from nni_strategies.nat.transform import transform
 from search_spaces.nasbench201 import EDGES, LABELS, load_table
 from tests.hub_spaces import build
 from tests.nat.searcher_spaces import COSTS
@@ -148,3 +149,6 @@ def test_an_experiment_on_a_table_ends_by_its_budget(
         assert found.cost_after[0] <= found.cost_before[0] and found.cost_after[1] <= found.cost_before[1]
         gains.append(found.score_after - found.score_before)
     assert min(gains) >= 0 and sum(gains) / 10 > 0.02
+    strategy.save_policy(tmp_path / "policy.safetensors")
+    made = transform(INCEPTION, space(), accuracy, policy=tmp_path / "policy.safetensors", queries=0, k=20)
+    assert made.score_after > made.score_before and 1 < made.evaluations <= 21
