@@ -233,5 +233,7 @@ def _show(found: TransformResult) -> None:
     console.print(f"{told}; {found.evaluations} architectures scored.")
     if found.dead:
         console.print(f"Nothing comes of {', '.join(found.dead)}: no path to the cell's output leads through there.")
+    if found.outlook and found.outlook[-1] == 0:
+        console.print("At the end nothing was worth a query any more: fewer would have done.")
     if found.unspent:
         console.print(f"{found.unspent} queries were not spent: the learner found nothing new to propose.")

@@ -255,7 +255,7 @@ class NATSearcher(Searcher):
         if offer is None or self.space.key(self._configuration(offer.child)) != self.space.key(configuration):
             own = self._view.encode([configuration])
             offer = _Offer("query", -1, own, own)
-        said = {
+        said: dict[str, Any] = {
             "phase": offer.phase,
             "input": offer.number,
             "parent": self._configuration(offer.parent),
@@ -264,6 +264,8 @@ class NATSearcher(Searcher):
             "predicted": offer.predicted,
             "output_of": self._inputs_of(offer.child),
         }
+        if isinstance(self.learner, Learner) and offer.phase == "query" and self.learner.outlook:
+            said["outlook"] = self.learner.outlook[-1]
         return {**(super().remarks(configuration) or {}), "nat": said}
 
     def _inputs_of(self, child: Architectures) -> list[int]:

@@ -58,6 +58,9 @@ class TransformResult(Transformation):
         Those of the input and of what it can become, in the order in which they were asked for.
     queried
         How many of them, from the first, the learner learned from.
+    outlook
+        By round of queries, how often a draw of the critic had something better than all that was known, 0 to 1. Once
+        it is 0, further queries are of little use.
     """
 
     evaluations: int
@@ -65,10 +68,11 @@ class TransformResult(Transformation):
     unspent: int = 0
     scores: tuple[float, ...] = ()
     queried: int = 0
+    outlook: tuple[float, ...] = ()
 
     def _parts(self) -> dict[str, Any]:
         counts = {"evaluations": self.evaluations, "unspent": self.unspent, "queried": self.queried}
-        return {**super()._parts(), **counts, "scores": list(self.scores)}
+        return {**super()._parts(), **counts, "scores": list(self.scores), "outlook": list(self.outlook)}
 
 
 def transform(
@@ -171,6 +175,7 @@ def transform(
         unspent,
         tuple(judge.evaluated.values.tolist()),
         queried,
+        () if learner is None else tuple(learner.outlook),
     )
 
 

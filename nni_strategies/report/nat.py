@@ -48,6 +48,8 @@ class Proposal:
         What the critic expected, in the experiment's direction; None where it was not asked.
     output_of
         The inputs it is an output of.
+    outlook
+        Share of inputs that had an output worth a query when this one was chosen; None where that was not asked.
     """
 
     trial: TrialRecord
@@ -58,6 +60,7 @@ class Proposal:
     parent_cost: Cost
     predicted: float | None
     output_of: frozenset[int]
+    outlook: float | None = None
 
     @property
     def failed(self) -> bool:
@@ -195,7 +198,7 @@ def _proposal(trial: TrialRecord, said: Mapping[str, Any], sign: float) -> Propo
     outputs = frozenset(one for one in of if isinstance(one, int)) if isinstance(of, list) else frozenset[int]()
     expected = None if predicted is None else sign * predicted
     made_for = "import" if trial.phase == "import" else phase
-    return Proposal(trial, made_for, number, parent, cost, parent_cost, expected, outputs)
+    return Proposal(trial, made_for, number, parent, cost, parent_cost, expected, outputs, value_of(said, "outlook"))
 
 
 def _cost(value: Any) -> Cost | None:

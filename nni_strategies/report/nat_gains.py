@@ -28,7 +28,18 @@ def gains_section(found: Transformations, experiment: ExperimentRecord) -> str:
     curve = html.figure(gain_curve(found, experiment), "gain against evaluations")
     note = f'<p class="note">{_LINES} of {len(found.measured)} inputs are drawn, all are in the mean.</p>'
     more = note if len(found.measured) > _LINES else ""
-    return html.section("gain", "Gain against evaluations", lead, curve, more)
+    told = outlook_line([one.outlook for one in found.proposals if one.outlook is not None])
+    return html.section("gain", "Gain against evaluations", lead, curve, more, f"<p>{told}</p>" if told else "")
+
+
+def outlook_line(outlooks: Sequence[float]) -> str:
+    """Return whether there was something left to learn, from the outlook of each query in order; nothing of none."""
+    if not outlooks:
+        return ""
+    idle = len(list(itertools.takewhile(lambda share: share == 0, reversed(outlooks))))
+    if idle:
+        return f"For the last {idle} queries no input had an output that was worth one: fewer would have done."
+    return f"At the last query {outlooks[-1]:.0%} of the inputs had an output that was worth one."
 
 
 def gain_curve(found: Transformations, experiment: ExperimentRecord) -> Figure:

@@ -72,6 +72,7 @@ def test_it_costs_no_more_and_scores_no_less():
     assert all(c.before == "sep_conv_3x3" and c.after == result.after[c.label] for c in result.changed)
     assert result.evaluations == len(score.asked) == len(set(score.asked)) <= 20 + 4 + 1
     told = json.loads(result.to_json())
+    assert len(told["outlook"]) == len(result.outlook) > 0 and all(0 <= share <= 1 for share in result.outlook)
     assert told["after"] == result.after and told["cost_before"] == {"madds": 32, "params": 32}
 
 

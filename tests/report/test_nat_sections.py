@@ -9,6 +9,7 @@ import pytest
 
 from nni_strategies.report.nat import transformations
 from nni_strategies.report.nat_critic import agreement
+from nni_strategies.report.nat_gains import outlook_line
 from nni_strategies.report.nat_pairs import amount, percent, summary
 from nni_strategies.report.page import render_page
 from tests.report.irlas_searches import record_of
@@ -85,6 +86,27 @@ def test_the_figures_are_those_of_the_trials() -> None:
         assert arrows["y"] == [y for one in moved for y in (one.metric_before, one.metric, None)]
         assert arrows["marker"]["symbol"][1] == "arrow"
         assert inputs["y"] == [one.metric_before for one in found.measured]
+
+
+@pytest.mark.parametrize(
+    ("outlooks", "said"),
+    [
+        ([], ""),
+        ([1.0, 0.5, 0.4], "At the last query 40% of the inputs had an output that was worth one."),
+        ([1.0, 0.0, 0.2, 0.0, 0.0], "For the last 2 queries no input had an output that was worth one"),
+    ],
+)
+def test_what_was_left_to_learn(outlooks: list[float], said: str) -> None:
+    assert outlook_line(outlooks).startswith(said)
+    assert bool(outlook_line(outlooks)) == bool(said)
+
+
+def test_the_outlook_of_queries_is_the_learner_s() -> None:
+    study = searched(30)
+    record = record_of(study.journal.events)
+    told = [one.outlook for one in transformations(record).proposals if one.outlook is not None]
+    assert told == study.searcher.learner.outlook[:1] * 6  # one round of six queries after eight blind ones
+    assert outlook_line(told) in " ".join(Page(render_page(record)).words.split())
 
 
 def test_the_numbers_on_top_have_the_mean_gain() -> None:
