@@ -36,6 +36,18 @@ def test_every_case_once():
     assert {case.arm for case in cases} == {"recipe", "paper_line_graph", "random", "shared", "local"}
 
 
+def test_the_confirmation_shares_neither_seeds_nor_inputs_with_the_first_run(monkeypatch: pytest.MonkeyPatch):
+    cases = list(nat_darts_supernet.confirmations())
+    assert len(set(cases)) == len(cases) == 2 * 15 * 5
+    assert not {case.seed for case in cases} & {case.seed for case in nat_darts_supernet.cases()}
+    seen: list[Any] = []
+    monkeypatch.setattr(nat_darts_supernet, "problem_of", lambda *given: seen.append(given) or 1 / 0)
+    for case in (cases[0], next(nat_darts_supernet.cases())):
+        with pytest.raises(ZeroDivisionError):
+            nat_darts_supernet.run([case], Path("none.csv"), Path("supernet"))
+    assert [given[2] for given in seen] == [4052, 2026]
+
+
 def test_what_is_learned_searched_by_and_reported_are_different_images():
     learned, (searched, reported) = nat_darts_supernet.images()
     parts = [learned.images, searched[0], reported[0]]
