@@ -93,7 +93,7 @@ def test_a_tiny_run_of_every_arm_goes_on_where_it_was(
     trained = nat_darts_supernet.trained
     monkeypatch.setattr(nat_darts_supernet, "trained", lambda path: trained(path, 1))
     inputs = Scored.inputs
-    monkeypatch.setattr(Scored, "inputs", lambda self: inputs(self, 5))
+    monkeypatch.setattr(Scored, "inputs", lambda self, seed: inputs(self, 5, seed))
     monkeypatch.setattr(nat_darts_supernet_table, "QUERIES", (10,))
     nat_darts_supernet.problem_of.cache_clear()
     queries = {"recipe": 10, "paper_line_graph": 10, "random": 0, "shared": 0, "local": 0}
