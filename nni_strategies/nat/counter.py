@@ -27,7 +27,15 @@ _FAMILIES = ("conv", "sep", "dil", "avgpool", "maxpool", "skip", "null")
 
 
 class Cost(NamedTuple):
-    """Multiply-adds of one input, and parameters."""
+    """Multiply-adds of one input, and parameters.
+
+    Parameters
+    ----------
+    madds
+        Multiply-adds of convolutions and linear layers.
+    params
+        Parameters.
+    """
 
     madds: int
     params: int

@@ -104,7 +104,17 @@ class PolicyGradient:
         )
 
     def sample(self, parents: Architectures, allowed: Flags, n_children: int) -> Integers:
-        """Draw the operations of children, ``[n_parents, n_children, n_edges]``."""
+        """Draw the operations of children, ``[n_parents, n_children, n_edges]``.
+
+        Parameters
+        ----------
+        parents
+            `n_parents` architectures.
+        allowed
+            What their edges may carry, ``[n_parents, n_edges, n_operations]``.
+        n_children
+            How many of each.
+        """
         return drawn_operations(self.policy, parents, allowed, n_children, self._generator)
 
     def loss(self, parents: Architectures, allowed: Flags, children: Integers, rewards: Rewards) -> Tensor:

@@ -33,6 +33,15 @@ def made_transitions(
 ) -> Transitions:
     """Return the transitions of a space under a rule.
 
+    Parameters
+    ----------
+    view
+        The edges.
+    classes, costs
+        What their operations are, and cost.
+    rule, cost_rule, cost_mode
+        See :class:`~.transitions.Transitions`.
+
     Raises
     ------
     InvalidArgument
@@ -55,6 +64,15 @@ def given_costs(
     view: EdgeView, classes: OperationClasses, costs: Mapping[str, Sequence[int]] | None, cost_rule: CostRule
 ) -> CostTable:
     """Return costs that are given as a table; zeros where none are needed.
+
+    Parameters
+    ----------
+    view, classes
+        The edges, and what their operations are.
+    costs
+        Operation -> [MAdds, parameters], summed over all cells; None for none.
+    cost_rule
+        ``strict`` or ``paper``.
 
     Raises
     ------

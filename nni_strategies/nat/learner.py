@@ -114,7 +114,15 @@ class Learner:
         return query
 
     def tell(self, child: Architectures, value: float) -> None:
-        """Learn what a child reached; higher is better. After the last query it is known, but not learned from."""
+        """Learn what a child reached; higher is better. After the last query it is known, but not learned from.
+
+        Parameters
+        ----------
+        child
+            A batch of one.
+        value
+            A finite number.
+        """
         self.proposed(child)
         self.evaluated.add(child, [value])
         self._count()

@@ -30,7 +30,15 @@ COST_MODES: tuple[CostMode, ...] = ("nominal", "live")
 def live_costs(
     view: EdgeView, classes: OperationClasses, costs: CostTable, architectures: Architectures
 ) -> Integers:
-    """Return what the live operations of each architecture cost together, ``[n, 2]``: MAdds and parameters."""
+    """Return what the live operations of each architecture cost together, ``[n, 2]``: MAdds and parameters.
+
+    Parameters
+    ----------
+    view, classes, costs
+        The edges, and what their operations are, and cost.
+    architectures
+        `n` of them.
+    """
     live = live_edges(view, classes, architectures)
     return costs.chosen(architectures.replaced(np.where(live, architectures.operations, ABSENT)))
 

@@ -18,7 +18,15 @@ from nni_strategies.nat.operation_classes import NULL, OperationClasses
 
 
 def live_edges(view: EdgeView, classes: OperationClasses, architectures: Architectures) -> Flags:
-    """Return which edges lie on a path of operations from an input of their cell to its output, ``[n, n_edges]``."""
+    """Return which edges lie on a path of operations from an input of their cell to its output, ``[n, n_edges]``.
+
+    Parameters
+    ----------
+    view, classes
+        The edges, and what their operations are.
+    architectures
+        `n` of them.
+    """
     carrying = carries(classes, architectures.operations)
     live = np.zeros_like(carrying)
     rows = np.arange(len(architectures))
@@ -38,7 +46,15 @@ def alive(view: EdgeView, classes: OperationClasses, architectures: Architecture
 
 
 def alive_cells(view: EdgeView, classes: OperationClasses, architectures: Architectures) -> Flags:
-    """Return which kinds of cells an input reaches the output of, ``[n, n_cells]``; those not in use among them."""
+    """Return which kinds of cells an input reaches the output of, ``[n, n_cells]``; those not in use among them.
+
+    Parameters
+    ----------
+    view, classes
+        The edges, and what their operations are.
+    architectures
+        `n` of them.
+    """
     carrying = carries(classes, architectures.operations)
     columns = []
     for cell, edges in cell_edges(view):
@@ -51,6 +67,13 @@ def alive_cells(view: EdgeView, classes: OperationClasses, architectures: Archit
 
 def refuse_dead(view: EdgeView, classes: OperationClasses, architectures: Architectures) -> None:
     """Refuse architectures with a dead cell.
+
+    Parameters
+    ----------
+    view, classes
+        The edges, and what their operations are.
+    architectures
+        `n` of them.
 
     Raises
     ------

@@ -54,7 +54,19 @@ def partly_kept(
     kept: float | npt.NDArray[np.float64],
     rng: np.random.Generator,
 ) -> Architectures:
-    """Return children of which each edge is as it was with a probability, one for all or ``[n]``; none is dead."""
+    """Return children of which each edge is as it was with a probability, one for all or ``[n]``; none is dead.
+
+    Parameters
+    ----------
+    transitions
+        What parents can become.
+    parents, children
+        `n` of both, one child of each parent; none of the parents is dead.
+    kept
+        The probability.
+    rng
+        What is kept is drawn with it.
+    """
     stays = rng.random(children.operations.shape) < np.reshape(kept, (-1, 1))
     mixed = np.where(stays, parents.operations, children.operations)
     return parents.replaced(transitions.repaired(parents, mixed))

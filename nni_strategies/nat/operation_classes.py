@@ -36,7 +36,17 @@ _SKIP = re.compile(r"skip(_?connect(ion)?)?|iden(tity)?|factori[sz]ed_?reduc(e|t
 
 
 class OperationClass(NamedTuple):
-    """The class of one operation: its role (``OPERATION``, ``SKIP`` or ``NULL``), family and kernel (0: none)."""
+    """The class of one operation: its role (``OPERATION``, ``SKIP`` or ``NULL``), family and kernel (0: none).
+
+    Parameters
+    ----------
+    role
+        ``OPERATION``, ``SKIP`` or ``NULL``.
+    family
+        See :class:`OperationClasses`.
+    kernel
+        The longer side of the largest window; 0 where there is none.
+    """
 
     role: int
     family: Family

@@ -205,6 +205,13 @@ class PaperLearner:
     def derive(self, inputs: Architectures, samples: int = 10) -> Transformed:
         """Transform `n` architectures; these and the children drawn for them are evaluated.
 
+        Parameters
+        ----------
+        inputs
+            None of them dead.
+        samples
+            Children that are drawn for each.
+
         Raises
         ------
         InvalidArgument

@@ -107,7 +107,15 @@ class PaperQueries:
         self._taken[name] = None
 
     def tell(self, child: Architectures, value: float) -> None:
-        """Learn what a child reached; higher is better. After the last query it is known, but not learned from."""
+        """Learn what a child reached; higher is better. After the last query it is known, but not learned from.
+
+        Parameters
+        ----------
+        child
+            A batch of one.
+        value
+            A finite number.
+        """
         name = identities(self.transitions.view, child)[0]
         self.evaluated.add(child, [value])
         self._values.setdefault(name, value)

@@ -79,6 +79,13 @@ class Queries:
     def blind(self, taken: Set[Identity], rng: np.random.Generator) -> Query:
         """Return a random valid transition to something new.
 
+        Parameters
+        ----------
+        taken
+            What is not proposed: evaluated, failed or under way.
+        rng
+            What it is drawn with.
+
         Raises
         ------
         SpaceExhausted
@@ -96,6 +103,19 @@ class Queries:
     ) -> Query:
         """Return the output most worth evaluating; see the module.
 
+        Parameters
+        ----------
+        critic
+            Fitted to `evaluated`.
+        policy
+            What proposes outputs.
+        evaluated
+            What is known.
+        taken
+            What is not proposed: evaluated, failed or under way.
+        rng
+            What inputs, outputs and the critic's function are drawn with.
+
         Raises
         ------
         SpaceExhausted
@@ -108,7 +128,19 @@ class Queries:
         raise SpaceExhausted("every output that the policy proposed is evaluated already")
 
     def outlook(self, critic: Critic, policy: nn.Module, evaluated: Evaluated, rng: np.random.Generator) -> float:
-        """Return the share of random inputs, as many as a round has queries, with an output worth one."""
+        """Return the share of random inputs, as many as a round has queries, with an output worth one.
+
+        Parameters
+        ----------
+        critic
+            Fitted to `evaluated`.
+        policy
+            What proposes outputs.
+        evaluated
+            What is known.
+        rng
+            What inputs, outputs and the critic's function are drawn with.
+        """
         n = self._config.results_a_round
         taken = set(identities(self._transitions.view, evaluated.architectures))
         offers = self._offers(policy, taken, n, rng)

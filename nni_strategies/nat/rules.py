@@ -38,6 +38,13 @@ _NO_TYPE = -1
 def allowed_by_rule(rule: Rule, classes: OperationClasses) -> Flags:
     """Return what each operation of each edge may become, ``[n_edges, n_operations (from), n_operations (to)]``.
 
+    Parameters
+    ----------
+    rule
+        ``nat``, ``nat++`` or ``cost``.
+    classes
+        What operations are.
+
     Raises
     ------
     InvalidArgument

@@ -35,6 +35,20 @@ def revived(transitions: Transitions, inputs: Architectures, drawn: Integers) ->
 def sampled_outputs(
     policy: nn.Module, transitions: Transitions, inputs: Architectures, n_each: int, generator: torch.Generator
 ) -> Architectures:
-    """Draw living outputs of inputs, ``n_inputs * n_each``, all of an input side by side."""
+    """Draw living outputs of inputs, ``n_inputs * n_each``, all of an input side by side.
+
+    Parameters
+    ----------
+    policy
+        From operations and sources ``[n, n_edges]`` to logits ``[n, n_edges, n_operations]``.
+    transitions
+        What inputs can become.
+    inputs
+        `n_inputs`, none of them dead.
+    n_each
+        How many of each.
+    generator
+        What they are drawn with.
+    """
     drawn = drawn_operations(policy, inputs, transitions.allowed(inputs), n_each, generator)
     return revived(transitions, inputs, drawn)

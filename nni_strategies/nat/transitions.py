@@ -148,7 +148,13 @@ class Transitions:
         refuse_dead(self.view, self.classes, architectures)
 
     def valid(self, parents: Architectures, children: Architectures) -> Flags:
-        """Return which children their parents may become, ``[n]``."""
+        """Return which children their parents may become, ``[n]``.
+
+        Parameters
+        ----------
+        parents, children
+            `n` of both, one child of each parent.
+        """
         unused = parents.operations == ABSENT
         kept = (children.sources == parents.sources) & ((children.operations == ABSENT) == unused)
         chosen = np.maximum(children.operations, 0)[..., None]
@@ -252,12 +258,29 @@ class Transitions:
         return grid[self.sound(parent, repeated)]
 
     def inputs(self, rng: np.random.Generator, n: int, null_probability: float | None = None) -> Architectures:
-        """Return `n` uniform draws of the space that are alive; see :func:`.input_draws.draw_inputs`."""
+        """Return `n` uniform draws of the space that are alive; see :func:`.input_draws.draw_inputs`.
+
+        Parameters
+        ----------
+        rng
+            What they are drawn with.
+        n
+            How many.
+        null_probability
+            Of null on each edge that can carry it; None: as of any other operation.
+        """
         return draw_inputs(self.view, self.classes, rng, n, null_probability)
 
 
 def check_cost_rules(rule: str, cost_rule: str, cost_mode: str) -> None:
     """Refuse what costs cannot be compared by.
+
+    Parameters
+    ----------
+    rule
+        Which operation may become which.
+    cost_rule, cost_mode
+        See :class:`Transitions`.
 
     Raises
     ------

@@ -37,7 +37,15 @@ class NATTuner(StudyTuner):
         return super().read_args(optimize_mode, seed, others)
 
     def shown(self, study: Study, trial: Trial) -> str | None:
-        """Return what a trial is for, what it changes, and what that saves."""
+        """Return what a trial is for, what it changes, and what that saves.
+
+        Parameters
+        ----------
+        study
+            The search.
+        trial
+            One that it proposed.
+        """
         if not self._show:
             return None
         proposed = (event for event in reversed(study.journal.events) if event["event"] == "proposed")

@@ -54,6 +54,15 @@ def recalibrate(network: nn.Module, norms: Sequence[_BatchNorm], batches: Sequen
 
     Within :func:`restored`. The k-th batch counts 1 / k, so that nothing is left of what was stored before; of numbers
     that are not finite it would, hence the zeros.
+
+    Parameters
+    ----------
+    network
+        With the path set.
+    norms
+        Its batch norms.
+    batches
+        Images, ``[b, ...]`` each, on the network's device.
     """
     stored = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var) if tensor is not None]
     if stored:

@@ -78,6 +78,13 @@ def save(
 def refuse_unwritable(path: Path, field: str = "checkpoint") -> None:
     """Refuse a place where no file can be written, before there is something to lose; folders are made.
 
+    Parameters
+    ----------
+    path
+        Of the file that is to be.
+    field
+        What the user knows it by.
+
     Raises
     ------
     InvalidArgument
@@ -95,6 +102,13 @@ def refuse_unwritable(path: Path, field: str = "checkpoint") -> None:
 
 def load(path: Path | str, supernet: Supernet) -> dict[str, Any]:
     """Give a supernet the weights of a file, all or none; return what the file says (see :func:`read_header`).
+
+    Parameters
+    ----------
+    path
+        The file.
+    supernet
+        Of the same space; any device.
 
     Raises
     ------
@@ -123,6 +137,17 @@ def load(path: Path | str, supernet: Supernet) -> dict[str, Any]:
 def resume(path: Path, supernet: Supernet, optimizer: torch.optim.Optimizer, description: Mapping[str, Any]) -> int:
     """Take up a training; return how many epochs are done.
 
+    Parameters
+    ----------
+    path
+        The file, written with its optimizer.
+    supernet
+        Of the same space; any device.
+    optimizer
+        Gets the momenta.
+    description
+        What the training is by now: JSON types, as :func:`save` took them.
+
     Raises
     ------
     InvalidArgument
@@ -140,6 +165,11 @@ def resume(path: Path, supernet: Supernet, optimizer: torch.optim.Optimizer, des
 
 def read_header(path: Path | str) -> dict[str, Any]:
     """Return what a file says of its supernet: ``space``, ``search_space``, ``epochs``, ``description``.
+
+    Parameters
+    ----------
+    path
+        The file.
 
     Raises
     ------

@@ -151,7 +151,17 @@ class Recipe:
 
 
 def uniform_paths(space: SearchSpace, rng: np.random.Generator, n: int) -> Sequence[Configuration]:
-    """Draw `n` architectures from the space's own distribution."""
+    """Draw `n` architectures from the space's own distribution.
+
+    Parameters
+    ----------
+    space
+        Where they are drawn.
+    rng
+        What they are drawn with.
+    n
+        How many.
+    """
     return space.decode(space.sample_codes(rng, n))
 
 

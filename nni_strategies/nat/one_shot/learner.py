@@ -122,7 +122,15 @@ class OneShotLearner:
         return after.reshape(len(parents), -1) - before[:, None]
 
     def accuracies(self, architectures: Architectures, images: Tensor, labels: Tensor) -> npt.NDArray[np.float64]:
-        """Return accuracies on a batch, ``[n]``, 0 to 1; NaN where logits are not finite. Equal ones are run once."""
+        """Return accuracies on a batch, ``[n]``, 0 to 1; NaN where logits are not finite. Equal ones are run once.
+
+        Parameters
+        ----------
+        architectures
+            `n` of them.
+        images, labels
+            ``[b, ...]`` and ``[b]``, on the supernet's device.
+        """
         keys = identities(self.transitions.view, architectures)
         places = {key: row for row, key in reversed(list(enumerate(keys)))}
         found = []

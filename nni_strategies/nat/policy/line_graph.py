@@ -60,7 +60,15 @@ class LineGraphPolicy(nn.Module):
         return counted / counted.sum(-1, keepdim=True)
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``."""
+        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``.
+
+        Parameters
+        ----------
+        operations
+            Places in the view's operations; -1 where an edge is not in use.
+        sources
+            The nodes that edges leave.
+        """
         adjacency = self.adjacency(operations, sources)
         hidden = torch.relu(self.first(adjacency @ self.features(operations, sources)))
         logits: Tensor = self.head(self.second(adjacency @ hidden))

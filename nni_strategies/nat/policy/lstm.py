@@ -37,7 +37,15 @@ class LSTMPolicy(nn.Module):
         self.head = linear(hidden, len(view.operations), generator)
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``."""
+        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``.
+
+        Parameters
+        ----------
+        operations
+            Places in the view's operations; -1 where an edge is not in use.
+        sources
+            The nodes that edges leave.
+        """
         states, _ = self.cell(self.features(operations, sources))
         logits: Tensor = self.head(states)
         return logits

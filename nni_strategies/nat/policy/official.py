@@ -86,7 +86,15 @@ class OfficialPolicy(nn.Module):
         return features
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``."""
+        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``.
+
+        Parameters
+        ----------
+        operations
+            Places in the view's operations; -1 where an edge is not in use.
+        sources
+            The nodes that edges leave.
+        """
         adjacency = self.adjacency(operations, sources)
         weighted = self.node_features(operations) @ self.first.weight.T
         hidden = torch.relu(adjacency @ weighted + self.first.bias)

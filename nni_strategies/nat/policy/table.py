@@ -34,7 +34,15 @@ class TablePolicy(nn.Module):
         self.weights = nn.Parameter(torch.zeros(view.n_edges, 1 + n_operations, n_operations))
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits ``[n, n_edges, n_operations]`` for operations ``[n, n_edges]``."""
+        """Return logits ``[n, n_edges, n_operations]`` for operations ``[n, n_edges]``.
+
+        Parameters
+        ----------
+        operations
+            Places in the view's operations; -1 where an edge is not in use.
+        sources
+            Not looked at.
+        """
         return SCALE * self.weights[self.places, operations + 1]  # the first is ABSENT
 
 
