@@ -232,7 +232,7 @@ def _show(found: TransformResult) -> None:
     told = f"{len(found.changed)} edges changed" if found.changed else "Nothing better found: the output is the input"
     console.print(f"{told}; {found.evaluations} architectures scored.")
     if found.dead:
-        console.print(f"Nothing comes of {', '.join(found.dead)}: no path to the cell's output leads through there.")
+        console.print(f"Dead: {', '.join(found.dead)}. No path to the cell's output leads through there.")
     if found.outlook and found.outlook[-1] == 0:
         console.print("At the end nothing was worth a query any more: fewer would have done.")
     if found.unspent:

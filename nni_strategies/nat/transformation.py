@@ -52,7 +52,7 @@ class Transformation:
     changed
         The edges whose operations were replaced.
     dead
-        Labels of the operations in ``after`` that nothing comes of: no path leads through them from an input of their
+        Labels of the operations in ``after`` that are computed in vain: no path leads through them from an input of a
         cell to its output. They are paid for, as PyTorch runs them.
     live_before, live_after
         The costs without what reaches no output. The second may be higher, unless ``cost_mode="live"`` forbids that.
