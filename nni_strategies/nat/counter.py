@@ -32,9 +32,10 @@ class Cost(NamedTuple):
     Parameters
     ----------
     madds
-        Multiply-adds of convolutions and linear layers.
+        Multiply-adds of convolutions and linear layers, biases left out; by :func:`operation_cost` of pooling and skips
+        too.
     params
-        Parameters.
+        Parameters, each once.
     """
 
     madds: int

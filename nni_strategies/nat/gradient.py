@@ -104,7 +104,7 @@ class PolicyGradient:
         )
 
     def sample(self, parents: Architectures, allowed: Flags, n_children: int) -> Integers:
-        """Draw the operations of children, ``[n_parents, n_children, n_edges]``.
+        """Draw the operations of children, dead ones among them (:func:`~.sampling.revived`).
 
         Parameters
         ----------
@@ -114,11 +114,29 @@ class PolicyGradient:
             What their edges may carry, ``[n_parents, n_edges, n_operations]``.
         n_children
             How many of each.
+
+        Returns
+        -------
+        Integers
+            ``[n_parents, n_children, n_edges]``, places in the view's operations; -1 where nothing is allowed.
         """
         return drawn_operations(self.policy, parents, allowed, n_children, self._generator)
 
     def loss(self, parents: Architectures, allowed: Flags, children: Integers, rewards: Rewards) -> Tensor:
-        """Return the loss of what :meth:`step` is told, before the step."""
+        """Return the loss of what :meth:`step` is told, before the step.
+
+        Parameters
+        ----------
+        parents, allowed
+            `m` architectures, and what their edges may become, ``[m, n_edges, n_operations]``.
+        children, rewards
+            Operations that were drawn, ``[m, n, n_edges]``, and what they are worth, ``[m, n]``; NaN where unknown.
+
+        Returns
+        -------
+        torch.Tensor
+            A scalar, with gradients; see the module. NaN where no child can be compared with anything.
+        """
         return self._terms(parents, allowed, children, rewards)[0]
 
     def step(self, parents: Architectures, allowed: Flags, children: Integers, rewards: Rewards) -> Progress | None:
@@ -138,7 +156,8 @@ class PolicyGradient:
 
         Returns
         -------
-        None where no child could be compared with anything.
+        Progress | None
+            None where no child could be compared with anything.
         """
         rewards = np.asarray(rewards, dtype=np.float64)
         if np.isnan(self.advantages(rewards)).all():

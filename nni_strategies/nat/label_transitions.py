@@ -42,11 +42,16 @@ def made_transitions(
     rule, cost_rule, cost_mode
         See :class:`~.transitions.Transitions`.
 
+    Returns
+    -------
+    Transitions
+        Some operation may become another in it.
+
     Raises
     ------
     InvalidArgument
         A space with constraints, which a transformation may break, in which no operation may become another, or whose
-        costs do not add up.
+        costs do not add up; or an unknown rule or mode.
     """
     if view.space.constraints:
         described = [constraint.describe() for constraint in view.space.constraints]
@@ -74,10 +79,16 @@ def given_costs(
     cost_rule
         ``strict`` or ``paper``.
 
+    Returns
+    -------
+    CostTable
+        Every edge pays the same for an operation, and nothing for one that is not mentioned.
+
     Raises
     ------
     InvalidArgument
-        ``cost_rule="strict"`` without the costs of an operation, or costs of one that there is not, or that are none.
+        ``cost_rule="strict"`` without the costs of a real operation other than pooling, or costs of one that there is
+        not, or that are none.
     """
     check_costs(costs or {})
     counted = (classes.roles == OPERATION) & ~np.isin(classes.families, _POOLING)

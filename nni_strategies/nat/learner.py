@@ -108,7 +108,18 @@ class Learner:
         self._taken[identities(self.transitions.view, child)[0]] = None
 
     def ask(self) -> Query:
-        """Return what to evaluate next, and note that it is under way."""
+        """Return what to evaluate next, and note that it is under way.
+
+        Returns
+        -------
+        Query
+            Its child goes to :meth:`tell`, or to :meth:`failed`.
+
+        Raises
+        ------
+        SpaceExhausted
+            Nothing new was found.
+        """
         query = self.propose()
         self.proposed(query.child)
         return query
@@ -119,9 +130,9 @@ class Learner:
         Parameters
         ----------
         child
-            A batch of one.
+            A batch of one, asked for or not. One that is known keeps its first value, but counts as a result again.
         value
-            A finite number.
+            A finite number that can be squared, see :func:`~.evaluated.bounded`; not checked.
         """
         self.proposed(child)
         self.evaluated.add(child, [value])

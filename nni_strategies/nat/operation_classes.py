@@ -36,16 +36,16 @@ _SKIP = re.compile(r"skip(_?connect(ion)?)?|iden(tity)?|factori[sz]ed_?reduc(e|t
 
 
 class OperationClass(NamedTuple):
-    """The class of one operation: its role (``OPERATION``, ``SKIP`` or ``NULL``), family and kernel (0: none).
+    """The class of one operation.
 
     Parameters
     ----------
     role
-        ``OPERATION``, ``SKIP`` or ``NULL``.
+        ``OPERATION`` (2), ``SKIP`` (1) or ``NULL`` (0).
     family
         See :class:`OperationClasses`.
     kernel
-        The longer side of the largest window; 0 where there is none.
+        The longer side of the largest window, in positions without dilation; 0 where there is none.
     """
 
     role: int

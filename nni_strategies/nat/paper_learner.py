@@ -179,9 +179,20 @@ class PaperLearner:
         It makes no more steps than that either: a policy that has settled, or has seen all of a space, finds little
         that is new.
 
+        Parameters
+        ----------
+        queries
+            Architectures evaluated in all, those before this call included.
+
         Returns
         -------
-        What the steps saw.
+        list[Progress]
+            What the steps saw; those that learned nothing are left out.
+
+        Raises
+        ------
+        InvalidArgument
+            The scorer returned something else than finite numbers.
         """
         made = []
         for _ in range(queries):
@@ -208,14 +219,19 @@ class PaperLearner:
         Parameters
         ----------
         inputs
-            None of them dead.
+            `n`, none of them dead.
         samples
-            Children that are drawn for each.
+            Children that are drawn for each, 1 or more.
+
+        Returns
+        -------
+        Transformed
+            `n` outputs; an input stays where no child of it has a higher value.
 
         Raises
         ------
         InvalidArgument
-            No samples, or a dead input.
+            No samples, a dead input, or a scorer that returned something else than finite numbers.
         """
         self.transitions.refuse_dead(inputs)
         if samples < 1:

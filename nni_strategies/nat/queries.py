@@ -106,15 +106,20 @@ class Queries:
         Parameters
         ----------
         critic
-            Fitted to `evaluated`.
+            Fitted to `evaluated`, or to the first results of it.
         policy
-            What proposes outputs.
+            Proposes outputs: from operations and sources ``[n, n_edges]`` to logits ``[n, n_edges, n_operations]``.
         evaluated
-            What is known.
+            What is known; not empty.
         taken
             What is not proposed: evaluated, failed or under way.
         rng
             What inputs, outputs and the critic's function are drawn with.
+
+        Returns
+        -------
+        Query
+            `worth` is False where nothing was drawn that beats what is known: the highest mean + standard deviation.
 
         Raises
         ------
@@ -135,11 +140,16 @@ class Queries:
         critic
             Fitted to `evaluated`.
         policy
-            What proposes outputs.
+            As of :meth:`thompson`.
         evaluated
-            What is known.
+            What is known; not empty.
         rng
             What inputs, outputs and the critic's function are drawn with.
+
+        Returns
+        -------
+        float
+            0 to 1; an input of which everything proposed is evaluated counts as one without.
         """
         n = self._config.results_a_round
         taken = set(identities(self._transitions.view, evaluated.architectures))

@@ -36,7 +36,7 @@ _NO_TYPE = -1
 
 
 def allowed_by_rule(rule: Rule, classes: OperationClasses) -> Flags:
-    """Return what each operation of each edge may become, ``[n_edges, n_operations (from), n_operations (to)]``.
+    """Return what each operation of each edge may become.
 
     Parameters
     ----------
@@ -44,6 +44,11 @@ def allowed_by_rule(rule: Rule, classes: OperationClasses) -> Flags:
         ``nat``, ``nat++`` or ``cost``.
     classes
         What operations are.
+
+    Returns
+    -------
+    Flags
+        ``[n_edges, n_operations (from), n_operations (to)]``; False for what an edge cannot carry.
 
     Raises
     ------

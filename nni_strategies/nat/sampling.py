@@ -35,7 +35,7 @@ def revived(transitions: Transitions, inputs: Architectures, drawn: Integers) ->
 def sampled_outputs(
     policy: nn.Module, transitions: Transitions, inputs: Architectures, n_each: int, generator: torch.Generator
 ) -> Architectures:
-    """Draw living outputs of inputs, ``n_inputs * n_each``, all of an input side by side.
+    """Draw living outputs of inputs.
 
     Parameters
     ----------
@@ -49,6 +49,16 @@ def sampled_outputs(
         How many of each.
     generator
         What they are drawn with.
+
+    Returns
+    -------
+    Architectures
+        ``n_inputs * n_each``, all of an input side by side; some may be equal, or their input.
+
+    Raises
+    ------
+    InvalidArgument
+        An input is dead, and so is an output that was drawn for it.
     """
     drawn = drawn_operations(policy, inputs, transitions.allowed(inputs), n_each, generator)
     return revived(transitions, inputs, drawn)

@@ -58,11 +58,16 @@ def recalibrate(network: nn.Module, norms: Sequence[_BatchNorm], batches: Sequen
     Parameters
     ----------
     network
-        With the path set.
+        In evaluation, with the path set; it is run once a batch.
     norms
-        Its batch norms.
+        Its batch norms; afterwards in evaluation. What is stored of those off the path is 0.
     batches
         Images, ``[b, ...]`` each, on the network's device.
+
+    Raises
+    ------
+    ValueError
+        PyTorch's, where a batch has one value a channel only.
     """
     stored = [tensor for norm in norms for tensor in (norm.running_mean, norm.running_var) if tensor is not None]
     if stored:

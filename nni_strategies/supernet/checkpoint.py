@@ -48,7 +48,14 @@ def save(
     epochs
         How long it was trained.
     optimizer
-        Of a training that is to go on.
+        Of a training that is to go on: SGD, whose momenta are kept.
+
+    Raises
+    ------
+    TypeError
+        The description holds something else than JSON types.
+    OSError, safetensors.SafetensorError
+        The file cannot be written; see :func:`refuse_unwritable`.
     """
     path, state = Path(path), supernet.network.state_dict()
     tensors = {_WEIGHTS + name: tensor for name, tensor in state.items()}
@@ -101,7 +108,7 @@ def refuse_unwritable(path: Path, field: str = "checkpoint") -> None:
 
 
 def load(path: Path | str, supernet: Supernet) -> dict[str, Any]:
-    """Give a supernet the weights of a file, all or none; return what the file says (see :func:`read_header`).
+    """Give a supernet the weights of a file, all or none; return what the file says.
 
     Parameters
     ----------
@@ -110,10 +117,15 @@ def load(path: Path | str, supernet: Supernet) -> dict[str, Any]:
     supernet
         Of the same space; any device.
 
+    Returns
+    -------
+    dict[str, Any]
+        See :func:`read_header`.
+
     Raises
     ------
     InvalidArgument
-        The file is of another space, or of networks of another size.
+        The file is none of a supernet, of another space, or of networks of another size.
     DataMissing
         There is none.
     """
@@ -146,12 +158,20 @@ def resume(path: Path, supernet: Supernet, optimizer: torch.optim.Optimizer, des
     optimizer
         Gets the momenta.
     description
-        What the training is by now: JSON types, as :func:`save` took them.
+        What the training is by now: part -> options, each a dictionary of JSON types. Parts that only the file has are
+        not compared.
+
+    Returns
+    -------
+    int
+        Epochs done, from 0.
 
     Raises
     ------
     InvalidArgument
-        What :func:`load` refuses, or the training was described otherwise.
+        What :func:`load` refuses, or the training was described otherwise: it names the option.
+    DataMissing
+        There is no file.
     """
     header = read_header(path)
     _refuse_other_description(path, header["description"], json.loads(json.dumps(description)))

@@ -117,7 +117,17 @@ class Supernet:
         return None if self._set is None else dict(self._set)
 
     def set(self, configuration: Mapping[str, Any]) -> nn.Module:
-        """Make `network` run one architecture; returns the network.
+        """Make `network` run one architecture.
+
+        Parameters
+        ----------
+        configuration
+            Label -> value, of `space`.
+
+        Returns
+        -------
+        torch.nn.Module
+            The network itself, no copy: what is set next changes what it runs.
 
         Raises
         ------

@@ -78,9 +78,19 @@ class Scorer:
         return float(self.scores([configuration])[0])
 
     def scores(self, configurations: Iterable[Mapping[str, Any]]) -> npt.NDArray[np.float64]:
-        """Return the accuracies of architectures, ``[n]``, 0 to 1.
+        """Return the accuracies of architectures.
 
         Afterwards the supernet is as before but for the path that is set.
+
+        Parameters
+        ----------
+        configurations
+            `n` of the supernet's space, label -> value; equal ones are judged again.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``[n]``, shares of all images, 0 to 1.
 
         Raises
         ------

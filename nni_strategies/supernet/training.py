@@ -47,7 +47,18 @@ class TrainingBatches(Protocol):
         """Number of batches of an epoch."""
 
     def train_batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield (images ``[b, ...]``, labels ``[b]``) of an epoch, from 0."""
+        """Yield the batches of an epoch, `steps_per_epoch` of them.
+
+        Parameters
+        ----------
+        epoch
+            From 0.
+
+        Yields
+        ------
+        Batch
+            Images ``[b, ...]`` and labels ``[b]``; any device.
+        """
 
 
 class ImageBatches:
@@ -145,7 +156,18 @@ class Recipe:
         check_precision(self.precision)
 
     def rate(self, step: int, n_steps: int) -> float:
-        """Return the learning rate of a step, from 0, of so many."""
+        """Return the learning rate of a step; see the module.
+
+        Parameters
+        ----------
+        step, n_steps
+            From 0, and how many there are.
+
+        Returns
+        -------
+        float
+            `learning_rate` at step 0, `last_rate` were there a step `n_steps`.
+        """
         falling = (1 + math.cos(math.pi * step / n_steps)) / 2
         return self.last_rate + (self.learning_rate - self.last_rate) * falling
 
@@ -161,6 +183,16 @@ def uniform_paths(space: SearchSpace, rng: np.random.Generator, n: int) -> Seque
         What they are drawn with.
     n
         How many.
+
+    Returns
+    -------
+    Sequence[Configuration]
+        `n` of them, label -> value, some perhaps equal; fewer only where constraints reject nearly all draws.
+
+    Raises
+    ------
+    InvalidSearchSpace
+        No draw of thousands satisfied the constraints.
     """
     return space.decode(space.sample_codes(rng, n))
 

@@ -98,7 +98,8 @@ class OneShotLearner:
 
         Returns
         -------
-        None where nothing could be learned: all accuracies of outputs are missing.
+        Progress | None
+            None where nothing could be learned: all accuracies of outputs are missing.
         """
         n = self.settings.n_inputs
         parents = self.parent[[0] * n] if self._of_one else self.transitions.inputs(self._rng, n)
@@ -122,14 +123,21 @@ class OneShotLearner:
         return after.reshape(len(parents), -1) - before[:, None]
 
     def accuracies(self, architectures: Architectures, images: Tensor, labels: Tensor) -> npt.NDArray[np.float64]:
-        """Return accuracies on a batch, ``[n]``, 0 to 1; NaN where logits are not finite. Equal ones are run once.
+        """Return accuracies on a batch; equal architectures are run once.
+
+        Afterwards the supernet is as before but for the path that is set.
 
         Parameters
         ----------
         architectures
-            `n` of them.
+            `n` of them, at least one.
         images, labels
             ``[b, ...]`` and ``[b]``, on the supernet's device.
+
+        Returns
+        -------
+        numpy.ndarray
+            ``[n]``, 0 to 1; NaN where logits are not finite.
         """
         keys = identities(self.transitions.view, architectures)
         places = {key: row for row, key in reversed(list(enumerate(keys)))}

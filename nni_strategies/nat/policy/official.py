@@ -86,14 +86,19 @@ class OfficialPolicy(nn.Module):
         return features
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``.
+        """Return logits, also of what is not allowed.
 
         Parameters
         ----------
         operations
-            Places in the view's operations; -1 where an edge is not in use.
+            ``[n, n_edges]``, places in the view's operations; -1 where an edge is not in use.
         sources
-            The nodes that edges leave.
+            ``[n, n_edges]``, the nodes that edges leave, numbered within their cell.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[n, n_edges, n_operations]``.
         """
         adjacency = self.adjacency(operations, sources)
         weighted = self.node_features(operations) @ self.first.weight.T

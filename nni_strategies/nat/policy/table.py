@@ -34,14 +34,19 @@ class TablePolicy(nn.Module):
         self.weights = nn.Parameter(torch.zeros(view.n_edges, 1 + n_operations, n_operations))
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits ``[n, n_edges, n_operations]`` for operations ``[n, n_edges]``.
+        """Return logits, also of what is not allowed.
 
         Parameters
         ----------
         operations
-            Places in the view's operations; -1 where an edge is not in use.
+            ``[n, n_edges]``, places in the view's operations; -1 where an edge is not in use.
         sources
             Not looked at.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[n, n_edges, n_operations]``.
         """
         return SCALE * self.weights[self.places, operations + 1]  # the first is ABSENT
 
@@ -60,5 +65,18 @@ class RandomPolicy(nn.Module):
         self.n_operations = len(view.operations)
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return zeros ``[n, n_edges, n_operations]`` for operations ``[n, n_edges]``."""
+        """Return zeros.
+
+        Parameters
+        ----------
+        operations
+            ``[n, n_edges]``; only their shape is looked at.
+        sources
+            Not looked at.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[n, n_edges, n_operations]``, on the CPU.
+        """
         return torch.zeros(*operations.shape, self.n_operations)
