@@ -126,7 +126,7 @@ def read_header(path: Path) -> dict[str, Any]:
     InvalidArgument, DataMissing
         See :func:`load`.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):  # unlike pathlib's, False below a folder that may not be entered
         raise DataMissing(f"there is no policy at {path}")
     try:
         with safe_open(path, "pt") as file:

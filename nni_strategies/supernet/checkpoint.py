@@ -97,7 +97,7 @@ def refuse_unwritable(path: Path, field: str = "checkpoint") -> None:
     InvalidArgument
         It is a folder, or its folder cannot be made or written to.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike pathlib's, False below a folder that may not be entered
         raise InvalidArgument(field, str(path), "a file; this is a folder")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +199,7 @@ def read_header(path: Path | str) -> dict[str, Any]:
         There is none.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataMissing(f"there is no supernet at {path}")
     try:
         with safe_open(path, "pt") as file:
@@ -207,9 +207,14 @@ def read_header(path: Path | str) -> dict[str, Any]:
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InvalidArgument("supernet", str(path), f"a whole file of a supernet ({error})") from None
     whole = isinstance(header, dict) and all(isinstance(header.get(name), kind) for name, kind in _PARTS.items())
-    if not whole or header.get("version") != _VERSION:
+    if not whole or header.get("version") != _VERSION or not _is_space(header["search_space"]):
         raise InvalidArgument("supernet", str(path), "a file that this version of nni_strategies wrote")
     return header
+
+
+def _is_space(described: Mapping[str, Any]) -> bool:
+    entries = described.get("parameters")
+    return isinstance(entries, list) and all(isinstance(entry, dict) and "label" in entry for entry in entries)
 
 
 def _tensors(path: Path, prefix: str) -> dict[str, Tensor]:

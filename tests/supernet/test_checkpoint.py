@@ -110,7 +110,8 @@ def test_another_training_is_refused(path: Path):
 @pytest.mark.parametrize(
     "content",
     [b"", b"\x80\x04junk that is no safetensors file at all", None, "null", '{"version": 1}', "[" * 100_000,
-     '{"version": 1, "space": "a", "search_space": [], "epochs": 1, "description": {}}'],
+     '{"version": 1, "space": "a", "search_space": [], "epochs": 1, "description": {}}',
+     '{"version": 1, "space": "a", "search_space": {"parameters": [{}]}, "epochs": 1, "description": {}}'],
 )  # fmt: skip
 def test_what_is_no_supernet_is_refused(path: Path, content: bytes | str | None):
     if content is None:  # cut off
