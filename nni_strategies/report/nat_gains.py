@@ -39,7 +39,8 @@ def outlook_line(outlooks: Sequence[float]) -> str:
     idle = len(list(itertools.takewhile(lambda share: share == 0, reversed(outlooks))))
     if idle:
         return f"For the last {idle} queries no input had an output that was worth one: fewer would have done."
-    return f"At the last query {outlooks[-1]:.0%} of the inputs had an output that was worth one."
+    share = round(100 * outlooks[-1])
+    return f"When the last query was chosen, {share} % of the inputs had an output that the critic held worth one."
 
 
 def gain_curve(found: Transformations, experiment: ExperimentRecord) -> Figure:
