@@ -42,7 +42,7 @@ def transform(
     save_policy: Annotated[Path | None, typer.Option(help="Where the policy goes that learned.")] = None,
     rule: Annotated[str, typer.Option(help="cost, nat++ or nat.")] = "cost",
     cost_rule: Annotated[str, typer.Option(help="strict or paper.")] = "strict",
-    cost_mode: Annotated[str, typer.Option(help="nominal, or live: what reaches an output, too.")] = "nominal",
+    cost_mode: Annotated[str, typer.Option(help="nominal, or live: what reaches a cell's output, too.")] = "nominal",
     queries: Annotated[int, typer.Option(help="Scores that are learned from; 0 with --policy.")] = 100,
     k: Annotated[int, typer.Option(help="Outputs that are scored in the end.")] = 10,
     seed: Annotated[int, typer.Option(help="Of everything drawn.")] = 0,
@@ -90,6 +90,8 @@ def transform(
     except OSError as error:
         raise NNIStrategiesError(f"not all could be written: {error}") from error
     _show(found)
+    if save_policy is not None and found.learned is None:
+        typer.echo(f"No policy learned, so none is in {save_policy}.")
     typer.echo(out.resolve())
 
 

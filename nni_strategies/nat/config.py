@@ -36,7 +36,7 @@ class NATConfig(LearnerConfig):
     cost_rule
         ``strict``: no cost may rise. ``paper``: the rule alone decides, and costs need not be known.
     cost_mode
-        ``nominal``: all that is chosen counts. ``live``: what reaches an output must not cost more either
+        ``nominal``: all that is chosen counts. ``live``: what reaches a cell's output must not cost more either
         (:mod:`.live_costs`).
     costs
         Operation -> [MAdds, parameters] of all its cells; those of pooling, skips and null are 0 unless given. A

@@ -156,6 +156,13 @@ class Learner:
             self._improve(self.config.final_steps, self._rng(_POLICY, len(self._begins) + 1))
         self._finished = True
 
+    def settle(self) -> None:
+        """Learn now what else is learned at the next proposal; what is proposed stays the same."""
+        if self.done:
+            self.finish()
+        else:
+            self._catch_up()
+
     def _count(self) -> None:
         if self.done:
             return

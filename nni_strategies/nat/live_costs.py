@@ -5,6 +5,8 @@ operation that nothing read to where it is read, so that the cost of what is liv
 that, too: a child whose live costs are above its parent's gives such links back, those first whose loss leaves it the
 cheapest.
 
+What is live is told within each cell: that a cell begins to read an earlier one, which nothing read, is not counted.
+
 That ends within the bound: a child without new links has no live edge that its parent has not, and by the strict rule
 none of them costs more.
 

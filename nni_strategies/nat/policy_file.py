@@ -19,10 +19,11 @@ from torch import nn
 
 from nni_strategies.errors import DataMissing, InvalidArgument
 from nni_strategies.nat.edges import EdgeView
-from nni_strategies.nat.policy.make import make_policy
+from nni_strategies.nat.policy.make import POLICIES, make_policy
 
 _HEADER = "policy"
 _VERSION = 1
+_LARGEST = 1 << 13  # of hidden layers: a file that asks for more is broken
 _FIELDS = {"version", "space", "operations", "name", "hidden"}
 
 
@@ -131,8 +132,16 @@ def read_header(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InvalidArgument("policy", str(path), f"a whole file of a policy ({error})") from None
-    if not isinstance(header, dict) or header.get("version") != _VERSION or set(header) != _FIELDS:
+    if not isinstance(header, dict) or header.get("version") != _VERSION or not _is_whole(header):
         raise InvalidArgument("policy", str(path), "a file of a policy that this version of nni_strategies wrote")
     return header
+
+
+def _is_whole(header: dict[str, Any]) -> bool:
+    if set(header) != _FIELDS or header["name"] not in POLICIES:
+        return False
+    hidden, operations = header["hidden"], header["operations"]
+    is_size = isinstance(hidden, int) and not isinstance(hidden, bool) and 1 <= hidden <= _LARGEST
+    return is_size and isinstance(operations, list) and all(isinstance(name, str) for name in operations)

@@ -247,6 +247,8 @@ class NATSearcher(Searcher):
 
     def learned(self) -> policy_file.Learned:
         """Return the policy as it is by now; :func:`.policy_file.save` keeps it for other inputs of the space."""
+        if isinstance(self.learner, Learner):
+            self.learner.settle()
         return policy_file.Learned(self.learner.policy, self._view, self.config.policy, self.config.hidden)
 
     def remarks(self, configuration: Configuration) -> dict[str, Any]:
@@ -264,8 +266,9 @@ class NATSearcher(Searcher):
             "predicted": offer.predicted,
             "output_of": self._inputs_of(offer.child),
         }
-        if isinstance(self.learner, Learner) and offer.phase == "query" and self.learner.outlook:
-            said["outlook"] = self.learner.outlook[-1]
+        learner = self.learner
+        if isinstance(learner, Learner) and not learner.done and offer.phase == "query" and learner.outlook:
+            said["outlook"] = learner.outlook[-1]
         return {**(super().remarks(configuration) or {}), "nat": said}
 
     def _inputs_of(self, child: Architectures) -> list[int]:

@@ -95,7 +95,6 @@ class NAT(StudyStrategy):
         found = cast(NATSearcher, study.searcher).transformed(number)
         return replace(found, before=models.view.sample(found.before), after=models.view.sample(found.after))
 
-
     def save_policy(self, path: Path | str) -> None:
         """Write the policy as it is by now, for ``policy_file`` of another search or ``transform(policy=...)``.
 

@@ -107,7 +107,7 @@ def transform(
     rule, cost_rule
         Which operation may become which: ``nat``, ``nat++`` or ``cost``; ``strict`` or ``paper``.
     cost_mode
-        ``nominal``, or ``live`` where what reaches an output must not cost more either.
+        ``nominal``, or ``live`` where what reaches a cell's output must not cost more either.
     policy
         File of a policy that learned on this space (:mod:`.policy_file`); learning starts from it.
     queries

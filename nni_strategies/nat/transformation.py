@@ -55,7 +55,8 @@ class Transformation:
         Labels of the operations in ``after`` that are computed in vain: no path leads through them from an input of a
         cell to its output. They are paid for, as PyTorch runs them.
     live_before, live_after
-        The costs without what reaches no output. The second may be higher, unless ``cost_mode="live"`` forbids that.
+        The costs without what reaches no output of its cell. The second may be higher, unless ``cost_mode="live"``
+        forbids that.
     """
 
     before: dict[str, Any]

@@ -58,7 +58,7 @@ class Transitions:
     cost_rule
         ``strict``: no cost of any edge rises. ``paper``: the rule alone.
     cost_mode
-        ``nominal``: all that is chosen counts. ``live``: what reaches an output must not cost more either.
+        ``nominal``: all that is chosen counts. ``live``: what reaches a cell's output must not cost more either.
 
     Raises
     ------

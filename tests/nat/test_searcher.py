@@ -12,6 +12,8 @@ import pytest
 
 from nni_strategies.errors import InvalidArgument, SpaceExhausted
 from nni_strategies.nat import policy_file
+from nni_strategies.nat.edge_views import edge_view
+from nni_strategies.nat.policy.make import make_policy
 from nni_strategies.nat.searcher import NATSearcher
 from nni_strategies.search.study import Study
 from nni_strategies.search.testing import assert_well_behaved, journal_of, perform, script
@@ -22,6 +24,7 @@ from tests.nat.edge_spaces import NASBENCH201_COSTS
 from tests.nat.searcher_spaces import SPACES, config, triangle
 
 FLAT = SPACES["flat"]
+FLAT_VIEW = edge_view(FLAT)
 DENSE = dict.fromkeys(FLAT.labels, "nor_conv_3x3")
 RESNET = DENSE | {"cell/edge_0_2": "none", "cell/edge_0_3": "skip_connect", "cell/edge_1_3": "none"}
 
@@ -254,8 +257,30 @@ def test_learning_goes_on_from_the_policy_of_a_file(learner: str, tmp_path: Path
         trial = resumed.ask()
         resumed.tell(trial.id, objective(FLAT, trial.configuration))
     assert said(resumed) == said(study)
+    assert resumed.searcher.learned().checksum == study.searcher.learned().checksum
     policy_file.save(path, study.searcher.learned())
     assert NATSearcher(FLAT, config(**fields)).describe()["policy"] != start.describe()["policy"]
+
+
+@pytest.mark.parametrize("n", [5, 12, 13, 25])
+def test_a_policy_is_the_same_after_a_resume_and_changes_no_search(n: int) -> None:
+    study, other = searched(n), searched(n)
+    kept = study.searcher.learned().checksum
+    opened = Study(NATSearcher(FLAT, config()), seed=0, journal=journal_of(study.journal.events))
+    assert opened.searcher.learned().checksum == kept
+    plain = policy_file.Learned(make_policy("line_graph", FLAT_VIEW, 0, 8), FLAT_VIEW, "line_graph", 8)
+    assert (plain.checksum != kept) == (n > 5)  # six blind queries come first
+    for _ in range(6):
+        one, same = study.ask(), other.ask()
+        assert one.configuration == same.configuration
+        for each, trial in ((study, one), (other, same)):
+            each.tell(trial.id, objective(FLAT, trial.configuration))
+
+
+def test_what_is_left_over_has_no_outlook() -> None:
+    study = searched(26, inputs=RESNET, queries=8)
+    told = [one for one in said(study) if "outlook" in one]
+    assert 0 < len(told) <= 8 - 6 and all(one["phase"] == "query" for one in told)
 
 
 def test_a_policy_of_another_space_is_refused(tmp_path: Path) -> None:
