@@ -206,7 +206,8 @@ def table(rows: Rows, gates: Sequence[str] = (), equal: Sequence[str] = ()) -> s
         "Evaluations: all, the inputs included. Gain: mean points of test accuracy over 1,000 inputs, mean ± standard "
         "deviation over seeds. K: outputs evaluated of each input; of local search, evaluations beside the input's. "
         "Shared at as many: what inputs gain from a shared cache of random evaluations, as many in all, without "
-        "learning. Learning pays off over many inputs; for one, a local search needs fewer evaluations.",
+        "learning, linear between its totals. Learning pays off over many inputs; for one, a local search needs fewer "
+        "evaluations.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -40,7 +40,7 @@ def outlook_line(outlooks: Sequence[float]) -> str:
     if idle:
         return f"For the last {idle} queries no input had an output that was worth one: fewer would have done."
     share = round(100 * outlooks[-1])
-    return f"When the last query was chosen, {share} % of the inputs had an output that the critic held worth one."
+    return f"When the last query was chosen, of inputs drawn at random {share} % had an output worth one."
 
 
 def gain_curve(found: Transformations, experiment: ExperimentRecord) -> Figure:

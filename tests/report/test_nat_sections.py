@@ -92,7 +92,7 @@ def test_the_figures_are_those_of_the_trials() -> None:
     ("outlooks", "said"),
     [
         ([], ""),
-        ([1.0, 0.5, 0.4], "When the last query was chosen, 40 % of the inputs had an output that"),
+        ([1.0, 0.5, 0.4], "When the last query was chosen, of inputs drawn at random 40 % had an output worth one."),
         ([1.0, 0.0, 0.2, 0.0, 0.0], "For the last 2 queries no input had an output that was worth one"),
     ],
 )
