@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as as_bytes
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from nni_strategies.errors import DataMissing, InvalidArgument
 from nni_strategies.nat.edges import EdgeView
@@ -47,10 +48,12 @@ class Learned:
     @property
     def checksum(self) -> int:
         """CRC-32 of the weights, the same for the same weights."""
-        crc = 0
-        for key, tensor in sorted(self.policy.state_dict().items()):
-            crc = zlib.crc32(key.encode() + tensor.detach().cpu().contiguous().numpy().tobytes(), crc)
-        return crc
+        return zlib.crc32(as_bytes(self.weights))
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The policy's weights by name, on the CPU."""
+        return {key: tensor.detach().cpu().contiguous() for key, tensor in self.policy.state_dict().items()}
 
 
 def save(path: Path, learned: Learned) -> None:
@@ -77,9 +80,8 @@ def save(path: Path, learned: Learned) -> None:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    weights = {key: tensor.detach().cpu().contiguous() for key, tensor in learned.policy.state_dict().items()}
     try:
-        save_file(weights, part, {_HEADER: json.dumps(header)})
+        save_file(learned.weights, part, {_HEADER: json.dumps(header)})
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -85,6 +85,11 @@ class OneShotSettings:
             if not is_amount(getattr(self, name)):
                 raise InvalidArgument(name, getattr(self, name), "a finite number, 0 or more")
 
+    @property
+    def rules(self) -> tuple[Rule, CostRule, CostMode]:
+        """What says what may become what, in the order of :class:`~nni_strategies.nat.transitions.Transitions`."""
+        return self.rule, self.cost_rule, self.cost_mode
+
 
 def is_amount(value: Any) -> bool:
     """Return whether a value is a finite number, 0 or more."""

@@ -157,8 +157,8 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
             self._validation = validation_loader(evaluator)
             images, labels = first_batch(self._validation())
         shape = tuple(images.shape[1:]) if self._input_shape is None else self._input_shape
-        rules = self.settings.rule, self.settings.cost_rule, self.settings.cost_mode
-        self._moves = moves_of_space(self._copy, *rules, op_classes=self._op_classes, input_shape=shape)
+        rules, classes = self.settings.rules, self._op_classes
+        self._moves = moves_of_space(self._copy, *rules, op_classes=classes, input_shape=shape)
         self._copy.to("meta")  # its shapes are enough from here on
         self._parent = self._input()
         self._moves.transitions.costs.total(self._parent)  # measured; a shape that does not fit is refused

@@ -48,20 +48,7 @@ class EdgeFeatures(nn.Module):
         self.slot = embedding(1 + max(edge.slot for edge in view.edges), size, generator)
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return the features of edges.
-
-        Parameters
-        ----------
-        operations
-            ``[n, n_edges]``, places in the view's operations; -1 where an edge is not in use.
-        sources
-            ``[n, n_edges]``, the nodes that edges leave, numbered within their cell.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[n, n_edges, size]``.
-        """
+        """Return the features ``[n, n_edges, size]`` of operations and sources ``[n, n_edges]``."""
         place = self.cell(self.cells) + self.node(self.nodes) + self.slot(self.slots)
         features: Tensor = self.operation(operations + 1) + self.source(sources) + place
         return features

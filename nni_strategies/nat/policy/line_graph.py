@@ -60,20 +60,7 @@ class LineGraphPolicy(nn.Module):
         return counted / counted.sum(-1, keepdim=True)
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits, also of what is not allowed.
-
-        Parameters
-        ----------
-        operations
-            ``[n, n_edges]``, places in the view's operations; -1 where an edge is not in use.
-        sources
-            ``[n, n_edges]``, the nodes that edges leave, numbered within their cell.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[n, n_edges, n_operations]``.
-        """
+        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``."""
         adjacency = self.adjacency(operations, sources)
         hidden = torch.relu(self.first(adjacency @ self.features(operations, sources)))
         logits: Tensor = self.head(self.second(adjacency @ hidden))

@@ -37,20 +37,7 @@ class LSTMPolicy(nn.Module):
         self.head = linear(hidden, len(view.operations), generator)
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits, also of what is not allowed.
-
-        Parameters
-        ----------
-        operations
-            ``[n, n_edges]``, places in the view's operations; -1 where an edge is not in use.
-        sources
-            ``[n, n_edges]``, the nodes that edges leave, numbered within their cell.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[n, n_edges, n_operations]``.
-        """
+        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``."""
         states, _ = self.cell(self.features(operations, sources))
         logits: Tensor = self.head(states)
         return logits

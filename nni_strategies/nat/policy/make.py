@@ -17,6 +17,9 @@ POLICIES = ("line_graph", "lstm", "official", "table", "random")
 def make_policy(name: str, view: EdgeView, seed: int = 0, hidden: int = 64) -> nn.Module:
     """Return a policy: a module from operations and sources ``[n, n_edges]`` to logits ``[n, n_edges, n_operations]``.
 
+    Operations are places in the view's operations, -1 where an edge is not in use; sources the nodes that edges leave,
+    numbered within their cell. There are logits of what is not allowed, too.
+
     Parameters
     ----------
     name

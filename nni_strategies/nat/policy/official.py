@@ -86,20 +86,7 @@ class OfficialPolicy(nn.Module):
         return features
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits, also of what is not allowed.
-
-        Parameters
-        ----------
-        operations
-            ``[n, n_edges]``, places in the view's operations; -1 where an edge is not in use.
-        sources
-            ``[n, n_edges]``, the nodes that edges leave, numbered within their cell.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[n, n_edges, n_operations]``.
-        """
+        """Return logits ``[n, n_edges, n_operations]`` for operations and sources ``[n, n_edges]``."""
         adjacency = self.adjacency(operations, sources)
         weighted = self.node_features(operations) @ self.first.weight.T
         hidden = torch.relu(adjacency @ weighted + self.first.bias)

@@ -34,20 +34,7 @@ class TablePolicy(nn.Module):
         self.weights = nn.Parameter(torch.zeros(view.n_edges, 1 + n_operations, n_operations))
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return logits, also of what is not allowed.
-
-        Parameters
-        ----------
-        operations
-            ``[n, n_edges]``, places in the view's operations; -1 where an edge is not in use.
-        sources
-            Not looked at.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[n, n_edges, n_operations]``.
-        """
+        """Return logits ``[n, n_edges, n_operations]`` for operations ``[n, n_edges]``."""
         return SCALE * self.weights[self.places, operations + 1]  # the first is ABSENT
 
 
@@ -65,18 +52,5 @@ class RandomPolicy(nn.Module):
         self.n_operations = len(view.operations)
 
     def forward(self, operations: Tensor, sources: Tensor) -> Tensor:
-        """Return zeros.
-
-        Parameters
-        ----------
-        operations
-            ``[n, n_edges]``; only their shape is looked at.
-        sources
-            Not looked at.
-
-        Returns
-        -------
-        torch.Tensor
-            ``[n, n_edges, n_operations]``, on the CPU.
-        """
+        """Return zeros ``[n, n_edges, n_operations]`` for operations ``[n, n_edges]``."""
         return torch.zeros(*operations.shape, self.n_operations)
