@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import nni_strategies.bridge.torchvision_first  # noqa: F401
 
 # isort: split
-import numpy as np
 import pytest
 import torch
 from nni.nas.hub.pytorch.nasnet import NDS
 
-from experiments.benchmarks import common, nat_arms, nat_darts_supernet, nat_darts_supernet_table
+from experiments.benchmarks import common, nat_arms, nat_critic_table, nat_darts_supernet
 from experiments.benchmarks.nat_darts_supernet import Case, Scored
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.scorer import Scorer
@@ -94,7 +94,7 @@ def test_a_tiny_run_of_every_arm_goes_on_where_it_was(
     monkeypatch.setattr(nat_darts_supernet, "trained", lambda path: trained(path, 1))
     inputs = Scored.inputs
     monkeypatch.setattr(Scored, "inputs", lambda self, seed: inputs(self, 5, seed))
-    monkeypatch.setattr(nat_darts_supernet_table, "QUERIES", (10,))
+    monkeypatch.setattr(nat_darts_supernet, "ABOUT", replace(nat_darts_supernet.ABOUT, queries=(10,)))
     nat_darts_supernet.problem_of.cache_clear()
     queries = {"recipe": 10, "paper_line_graph": 10, "random": 0, "shared": 0, "local": 0}
     cases = [Case("cost", arm, n, seed) for seed in (1, 2) for arm, n in queries.items()]
@@ -113,64 +113,6 @@ def test_a_tiny_run_of_every_arm_goes_on_where_it_was(
     nat_darts_supernet.problem_of.cache_clear()
 
 
-def row(rule: str, arm: str, queries: int, results: str, seed: int) -> dict[str, str]:
-    return {"problem": "darts", "rule": rule, "arm": arm, "queries": str(queries), "seed": str(seed),
-            "results": results, "outlook": "", "seconds": "1.0"}  # fmt: skip
-
-
-def rows_of(ours: list[float], theirs: list[float], shared: list[float]) -> list[dict[str, str]]:
-    """Runs by seed; the cache gains a point more for each 100 evaluations than with 100."""
-    rows = []
-    for seed, (a, b, c) in enumerate(zip(ours, theirs, shared, strict=True)):
-        rows += [
-            row("nat", "recipe", 100, f"1:{a}:0:200:0:0", seed),
-            row("nat", "paper_line_graph", 100, f"1:{b}:0:190:0:0", seed),
-            row("nat", "shared", 0, f"100:{c}:0:100:0:0 300:{c + 2}:0:300:0:0", seed),
-        ]
-    return rows
-
-
-def test_seeds_are_paired_whatever_the_order_of_the_rows():
-    rows = rows_of([3, 6, 9], [2, 4, 6], [1, 4.5, 7.5])
-    expected = [(1, 1), (2, 0.5), (3, 0.5)]
-    for seed in range(5):
-        order = np.random.default_rng(seed).permutation(len(rows))
-        found = nat_darts_supernet_table.margins_of([rows[i] for i in order], "nat", 100, 1)
-        assert found == [pytest.approx(pair) for pair in expected]
-
-
-def test_the_interval_is_student_s():
-    above_paper, above_shared, kept = nat_darts_supernet_table.verdicts(rows_of([3, 6, 9], [2, 4, 6], [0, 2.9, 6.1]))
-    # 1, 2, 3: half of 2 * 4.303 * 1 / sqrt(3)
-    told = "- **NOT reached**: nat, 100 queries, K = 1, above the paper's learner: +2.00 points [-0.48, +4.48]"
-    assert above_paper == told
-    # 2, 2.1, 1.9
-    assert above_shared.startswith("- reached: ")
-    assert above_shared.endswith("above the shared cache at as many evaluations: +2.00 points [+1.75, +2.25]")
-    assert kept.startswith("- reached")
-
-
-@pytest.mark.parametrize(
-    ("arm", "results", "good"),
-    [
-        ("recipe", "0:1:1:100:-2:0 1:1:1:200:0:0", True),  # K = 0 promises nothing
-        ("recipe", "0:1:1:100:-2:1 1:1:1:200:0:0", False),
-        ("recipe", "1:1:1:200:-0.01:0", False),
-        ("random", "1:1:1:200:0:3", False),
-    ],
-)
-def test_promises(arm: str, results: str, good: bool):
-    *_, told = nat_darts_supernet_table.verdicts([row("cost", arm, 100, results, 0)])
-    assert told.startswith("- reached") == good
-
-
-def test_runs_of_which_the_counterpart_is_missing_are_left_out():
-    rows = [one for one in rows_of([3, 6, 9], [2, 4, 6], [0, 1, 2])
-            if (one["arm"], one["seed"]) != ("paper_line_graph", "1")]  # fmt: skip
-    assert len(nat_darts_supernet_table.margins_of(rows, "nat", 100, 1)) == 2
-    assert nat_darts_supernet_table.margins_of(rows, "cost", 100, 1) == []
-
-
 def test_what_is_published_is_complete_and_follows_from_the_stored_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -180,8 +122,9 @@ def test_what_is_published_is_complete_and_follows_from_the_stored_rows(
     published = nat_darts_supernet.RESULTS.with_suffix(".md").read_text()
     (told,) = [line for line in published.splitlines() if " cores; Python " in line]
     monkeypatch.setattr(common, "machine", lambda: told)
-    assert nat_darts_supernet_table.table(rows) == published
-    assert nat_darts_supernet_table.plot(rows) == nat_darts_supernet.RESULTS.with_suffix(".svg").read_text()
+    assert nat_critic_table.table(rows, nat_darts_supernet.ABOUT) == published
+    plot = nat_critic_table.plot(rows, nat_darts_supernet.ABOUT)
+    assert plot == nat_darts_supernet.RESULTS.with_suffix(".svg").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,41 +1,61 @@
-"""The table and the plot of :mod:`experiments.benchmarks.nat_darts_supernet`, from its rows alone."""
+"""The tables and plots of :mod:`.nat_darts_supernet` and :mod:`.nat_trained`, critic or none, from their rows alone."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 from experiments.benchmarks import common, svg
-from experiments.benchmarks.nat_benefit_table import ARMS, RULES, Rows, Runs, lines_of
-
-PROBLEM = "darts"
-QUERIES, KS = (100, 300), (1, 10)
+from experiments.benchmarks.nat_benefit_table import ARMS, Rows, Runs, lines_of
 
 
-def table(rows: Rows) -> str:
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and the words for it.
+
+    Parameters
+    ----------
+    problem
+        As its rows have it.
+    rules, queries, ks
+        For each of them the recipe is compared with its peers.
+    script
+        Which holds the protocol.
+    title, note
+        Above and below the table.
+    """
+
+    problem: str
+    rules: Sequence[str]
+    queries: Sequence[int]
+    ks: Sequence[int]
+    script: str
+    title: str
+    note: str
+
+
+def table(rows: Rows, about: Comparison) -> str:
     """Return the results as Markdown, the verdict on each target first."""
     runs = Runs(rows)
-    lines = ["# Critic or none on DARTS's space, scored by a supernet", "", common.machine(), ""]
-    told = f"Protocol and targets are in `nat_darts_supernet.py`. {len({row['seed'] for row in rows})} seeds."
-    lines += [told, "", "## Targets", "", *verdicts(rows), "", "## Gains", ""]
+    lines = [f"# {about.title}", "", common.machine(), ""]
+    told = f"Protocol and targets are in `{about.script}`. {len({row['seed'] for row in rows})} seeds."
+    lines += [told, "", "## Targets", "", *verdicts(rows, about), "", "## Gains", ""]
     columns = ("rule", "arm", "queries", "K", "evaluations", "gain", "of living inputs", "shared at as many")
     lines += ["| " + " | ".join(columns) + " |", "|---" * len(columns) + "|"]
-    lines += [line for rule in RULES for line in lines_of(runs, PROBLEM, rule)]
-    told = "Gain: points of the supernet's accuracy on images that were not searched by, mean over 40 inputs; mean ± "
-    told += "standard deviation over seeds. Evaluations: all, the inputs included. The inputs' edges leave different "
-    told += "nodes, so none can become what another did: the shared cache is random outputs, spread over the inputs."
-    return "\n".join([*lines, "", told]) + "\n"
+    lines += [line for rule in about.rules for line in lines_of(runs, about.problem, rule)]
+    return "\n".join([*lines, "", about.note]) + "\n"
 
 
-def verdicts(rows: Rows) -> list[str]:
+def verdicts(rows: Rows, about: Comparison) -> list[str]:
     """Return a line for each target of which there are runs; seeds are paired, whatever the order of the rows."""
     lines = []
-    for rule, queries, k in itertools.product(RULES, QUERIES, KS):
+    for rule, queries, k in itertools.product(about.rules, about.queries, about.ks):
         case = f"{rule}, {queries} queries, K = {k}"
-        if margins := margins_of(rows, rule, queries, k):
+        if margins := margins_of(rows, about.problem, rule, queries, k):
             papers, shareds = zip(*margins, strict=True)
             lines += [
                 _margin(f"{case}, above the paper's learner", papers),
@@ -48,15 +68,15 @@ def verdicts(rows: Rows) -> list[str]:
     return [*lines, f"- {_word(kept >= 0 and dearer <= 0)}: {told} (most {dearer:+.0f})"]
 
 
-def margins_of(rows: Rows, rule: str, queries: int, k: int) -> list[tuple[float, float]]:
+def margins_of(rows: Rows, problem: str, rule: str, queries: int, k: int) -> list[tuple[float, float]]:
     """Return by how much the recipe gains more than the paper's learner, and than the shared cache, for each seed."""
     margins = []
     for seed in sorted({row["seed"] for row in rows}):
         runs = Runs([row for row in rows if row["seed"] == seed])
-        learned = [runs.results(PROBLEM, rule, arm, queries, k) for arm in ("recipe", "paper_line_graph")]
-        if all(learned) and runs.settings(PROBLEM, rule, "shared"):
+        learned = [runs.results(problem, rule, arm, queries, k) for arm in ("recipe", "paper_line_graph")]
+        if all(learned) and runs.settings(problem, rule, "shared"):
             (ours,), (theirs,) = learned
-            shared = runs.shared_at(PROBLEM, rule, ours.evaluations)
+            shared = runs.shared_at(problem, rule, ours.evaluations)
             margins.append((ours.gain - theirs.gain, ours.gain - shared))
     return margins
 
@@ -71,15 +91,15 @@ def _word(reached: bool) -> str:
     return "reached" if reached else "**NOT reached**"
 
 
-def plot(rows: Rows) -> str:
+def plot(rows: Rows, about: Comparison) -> str:
     """Return what was gained against all evaluations as SVG, one panel a rule; of the recipe what was measured."""
     runs, panels = Runs(rows), {}
-    for rule in RULES:
+    for rule in about.rules:
         curves: dict[str, list[tuple[float, float]]] = {}
         for arm, name in ARMS.items():
-            settings = [(n, k) for n, k in runs.settings(PROBLEM, rule, arm) if k]
+            settings = [(n, k) for n, k in runs.settings(about.problem, rule, arm) if k]
             for queries, own in itertools.groupby(settings, lambda setting: setting[0]):
-                points = [runs.mean(PROBLEM, rule, arm, *setting) for setting in own]
+                points = [runs.mean(about.problem, rule, arm, *setting) for setting in own]
                 title = f"{name}, {queries} queries" if queries else name
                 curves[title] = [(point.evaluations, point.gain) for point in points]
         if curves:
