@@ -33,7 +33,7 @@ from torch.utils.data import TensorDataset
 from nni_strategies import NATOneShot
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.nat.given_inputs import the_only_one
+from nni_strategies.nat.input_files import divided, read_architecture
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES
 from nni_strategies.nat.supernet_paths import LEARNED_PATHS
@@ -113,22 +113,18 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     for name in ("output", "report"):
         if getattr(given, name) is not None:
             refuse_unwritable(getattr(given, name), f"--{name}")
-    given.arch = read_architecture(given.arch)
+    given.arch = given_architecture(given.arch)
     return given
 
 
-def read_architecture(name: str) -> dict[str, Any]:
+def given_architecture(name: str) -> dict[str, Any]:
     """Return the sample of a published cell or of a file."""
     if name in CELLS:
         return CELLS[name].sample
-    path = Path(name).expanduser()
-    if not path.is_file():
+    path = str(Path(name).expanduser())
+    if not divided(path)[0].is_file():
         raise InvalidArgument("--arch", name, f"a file, or one of {list(CELLS)}", CELLS)
-    try:
-        found = json.loads(path.read_text())
-    except (ValueError, RecursionError) as error:
-        raise InvalidArgument("--arch", name, f"a file of JSON ({error})") from None
-    return dict(the_only_one(found, "--arch"))
+    return dict(read_architecture(path, "--arch")[0])
 
 
 def digits() -> tuple[Part, Part, Part]:

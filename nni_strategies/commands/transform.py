@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from nni_strategies.nat.genotypes import DartsGenotype
     from nni_strategies.nat.transform import TransformResult
 
 _SPACE = "module:name of a model space's class, or of what makes a search space."
+_ARCH = "The architecture: JSON as NNI exports it, a best.json, or genotypes of DARTS's kind, FILE.py:NAME."
 _SCORER = "module:name of a function architecture -> number, higher is better."
 _SUPERNET = "File of a trained supernet, which scores; with --batches."
 _BATCHES = "module:name of a function without arguments: batches (images, labels) that the supernet is judged by."
@@ -30,8 +33,8 @@ def register(app: typer.Typer) -> None:
 
 def transform(
     space: Annotated[str, typer.Option(help=_SPACE)],
-    arch: Annotated[Path, typer.Option(help="The architecture: JSON as NNI exports it, or a best.json.")],
-    out: Annotated[Path, typer.Option(help="Where the transformed one goes, in the same form.")],
+    arch: Annotated[Path, typer.Option(help=_ARCH)],
+    out: Annotated[Path, typer.Option(help="Where the transformed one goes: JSON; of a genotype to *.py as one.")],
     space_kwargs: Annotated[str, typer.Option(help="What the space is built with: JSON text.")] = "{}",
     widen: Annotated[str | None, typer.Option(help=_WIDEN)] = None,
     scorer: Annotated[str | None, typer.Option(help=_SCORER)] = None,
@@ -56,6 +59,7 @@ def transform(
     """Transform an architecture into one that costs no more and, as far as the scorer can tell, is no worse."""
     from nni_strategies.errors import InvalidArgument, NNIStrategiesError
     from nni_strategies.nat import policy_file
+    from nni_strategies.nat.input_files import read_architecture
     from nni_strategies.nat.transform import transform as transformed
     from nni_strategies.report.best import write_atomically
     from nni_strategies.report.transform_page import transform_page
@@ -67,7 +71,9 @@ def transform(
     )
     if (scorer is None) == (supernet is None):
         raise InvalidArgument("--scorer", scorer, "given, or --supernet, but not both")
-    sample = _architecture(arch)
+    sample, genotype = read_architecture(str(arch), "--arch")
+    if genotype is None and out.suffix == ".py":
+        raise InvalidArgument("--out", str(out), "a file of JSON: only what --arch has as a genotype is written as one")
     make, arguments = _named("--space", space), _object("--space-kwargs", space_kwargs)
     score = _named("--scorer", scorer) if scorer is not None else None
     if supernet is not None:
@@ -76,11 +82,15 @@ def transform(
     rules |= {"op_classes": _object("--op-classes", op_classes), "input_shape": _shape(input_shape)}
     rules["costs"] = None if costs is None else _object("--costs", _text("--costs", costs))
     made = _space(make, arguments, widen)
+    if genotype is not None:
+        from nni_strategies.nat.model_space.merges import check_merge
+
+        check_merge(made, genotype, "--arch")
     for option, path in outputs.items():
         refuse_unwritable(path, option)
     found = transformed(sample, made, score, policy=policy, queries=queries, k=k, seed=seed, **rules)
     try:
-        write_atomically(out, json.dumps(found.after, indent=1) + "\n")
+        write_atomically(out, _written(found, genotype, out))
         if result is not None:
             write_atomically(result, found.to_json() + "\n")
         if report is not None:
@@ -110,16 +120,11 @@ def _outputs(paths: dict[str, Path | None], force: bool) -> dict[str, Path]:
     return given
 
 
-def _architecture(path: Path) -> dict[str, Any]:
-    from nni_strategies.errors import InvalidArgument
-    from nni_strategies.nat.given_inputs import the_only_one
-
-    text = _text("--arch", path)
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise InvalidArgument("--arch", text, f"a JSON object ({error})") from None
-    return dict(the_only_one(found, "--arch"))
+def _written(found: TransformResult, genotype: DartsGenotype | None, out: Path) -> str:
+    """Return the text of the output: JSON, or a genotype, if it came as one and shall be Python."""
+    if genotype is not None and out.suffix == ".py":
+        return genotype.text(re.sub(r"\W|^(?=\d)", "_", out.stem), found.after)
+    return json.dumps(found.after, indent=1) + "\n"
 
 
 def _text(option: str, path: Path) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.nat.given_inputs import read_inputs
 from nni_strategies.nat.input_draws import check_null_probability
+from nni_strategies.nat.input_files import read_inputs
 from nni_strategies.nat.label_transitions import check_costs
 from nni_strategies.nat.learner_config import LearnerConfig
 from nni_strategies.nat.live_costs import CostMode
@@ -118,7 +118,7 @@ class NATConfig(LearnerConfig):
         """Take the form of the policy from its file."""
         if not isinstance(self.policy_file, (str, Path)):
             raise InvalidArgument("policy_file", self.policy_file, "the path of a file")
-        header = read_header(Path(self.policy_file))
+        header = read_header(Path(self.policy_file), "policy_file")
         for name, own in (("policy", header["name"]), ("hidden", header["hidden"])):
             if getattr(self, name) not in (getattr(LearnerConfig, name), own):
                 raise InvalidArgument(name, getattr(self, name), f"absent beside policy_file, whose policy has {own!r}")

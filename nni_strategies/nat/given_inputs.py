@@ -1,46 +1,16 @@
-"""Architectures to transform, as users have them: written down, in a file, or as NNI exports them.
-
-A file is JSON: one architecture, a list of them, or what ``nnictl experiment export`` writes, whose entries hold the
-architecture under ``parameter``. A trial of ``nni.nas`` holds it under ``sample``, a report's ``best.json`` under
-``configuration``.
-"""
+"""Architectures to transform, checked: labels and values of the space, as many nodes as its cells, none dead."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.edges import Architectures, EdgeView
+from nni_strategies.nat.input_files import read_inputs
 from nni_strategies.nat.moves_of_space import SpaceMoves
-from nni_strategies.nni_database import without_shown
 from nni_strategies.topology.cells import EDGE_LABEL, NODE_LABEL
-
-_WRAPPERS = ("parameter", "parameters", "sample", "configuration")
-
-
-def read_inputs(given: Any) -> list[Mapping[str, Any]]:
-    """Return architectures as they were given, each as label -> value.
-
-    Parameters
-    ----------
-    given
-        One, a list of them, or the path of a JSON file.
-
-    Raises
-    ------
-    InvalidArgument
-        There is none, or the file cannot be read.
-    """
-    if isinstance(given, (str, Path)):
-        given = _read_file(Path(given))
-    listed = [given] if isinstance(given, Mapping) else given
-    if not isinstance(listed, (list, tuple)) or not listed:
-        raise InvalidArgument("inputs", given, "an architecture as a dictionary label -> value, or a list of them")
-    return [unwrapped(one, f"inputs[{i}]") for i, one in enumerate(listed)]
 
 
 def checked_inputs(given: Any, moves: SpaceMoves) -> Architectures:
@@ -49,7 +19,7 @@ def checked_inputs(given: Any, moves: SpaceMoves) -> Architectures:
     Parameters
     ----------
     given
-        See :func:`read_inputs`.
+        See :func:`.input_files.read_inputs`.
     moves
         Of the space.
 
@@ -72,46 +42,6 @@ def checked_inputs(given: Any, moves: SpaceMoves) -> Architectures:
             raise InvalidArgument(f"inputs[{i}], {error.field}", error.value, error.allowed, nearest) from error
         configurations.append(configuration)
     return view.encode(configurations)
-
-
-def _read_file(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except OSError as error:
-        raise InvalidArgument("inputs", str(path), f"a file that can be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InvalidArgument("inputs", str(path), f"a file of JSON: {error}") from error
-
-
-def the_only_one(given: Any, field: str) -> Mapping[str, Any]:
-    """Return the architecture that something read from a file holds, also as a list of one, as NNI exports it.
-
-    Raises
-    ------
-    InvalidArgument
-        It holds none, or several.
-    """
-    if isinstance(given, list):
-        if len(given) != 1:
-            raise InvalidArgument(field, f"{len(given)} architectures", "one: it is the one that is transformed")
-        (given,) = given
-    return unwrapped(given, field)
-
-
-def unwrapped(one: Any, field: str) -> Mapping[str, Any]:
-    """Return the architecture that something read from a file holds.
-
-    Raises
-    ------
-    InvalidArgument
-        It holds none.
-    """
-    while isinstance(one, Mapping):
-        inner = next((one[key] for key in _WRAPPERS if isinstance(one.get(key), Mapping)), None)
-        if inner is None:
-            return without_shown(one)  # type: ignore[no-any-return]
-        one = inner
-    raise InvalidArgument(field, one, "an architecture as a dictionary label -> value")
 
 
 def _check_nodes(flat: Mapping[str, Any], view: EdgeView) -> None:

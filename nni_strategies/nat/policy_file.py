@@ -87,7 +87,7 @@ def save(path: Path, learned: Learned) -> None:
         part.unlink(missing_ok=True)
 
 
-def load(path: Path, view: EdgeView) -> Learned:
+def load(path: Path, view: EdgeView, field: str = "policy") -> Learned:
     """Return the policy of a file.
 
     Parameters
@@ -96,6 +96,8 @@ def load(path: Path, view: EdgeView) -> Learned:
         Of the file.
     view
         The edges of the space that the policy is for.
+    field
+        What errors call it.
 
     Raises
     ------
@@ -104,24 +106,24 @@ def load(path: Path, view: EdgeView) -> Learned:
     DataMissing
         There is none.
     """
-    header = read_header(path)
+    header = read_header(path, field)
     if header["space"] != view.space.hash or header["operations"] != list(view.operations):
         theirs = [name for name in header["operations"] if name not in view.operations]
         told = f", which has no {theirs[0]}" if theirs else ""
-        raise InvalidArgument("policy", str(path), f"a policy of this space{told}; the hash of its space is another")
+        raise InvalidArgument(field, str(path), f"a policy of this space{told}; the hash of its space is another")
     policy = make_policy(header["name"], view, hidden=header["hidden"])
     with safe_open(path, "pt") as file:
         weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     if not all(bool(tensor.isfinite().all()) for tensor in weights.values()):
-        raise InvalidArgument("policy", str(path), "finite weights; the learning of these diverged")
+        raise InvalidArgument(field, str(path), "finite weights; the learning of these diverged")
     try:
         policy.load_state_dict(weights)
     except RuntimeError as error:
-        raise InvalidArgument("policy", str(path), f"the weights of a {header['name']} policy ({error})") from None
+        raise InvalidArgument(field, str(path), f"the weights of a {header['name']} policy ({error})") from None
     return Learned(policy, view, header["name"], header["hidden"])
 
 
-def read_header(path: Path) -> dict[str, Any]:
+def read_header(path: Path, field: str = "policy") -> dict[str, Any]:
     """Return what a file says of its policy: ``space``, ``operations``, ``name``, ``hidden``.
 
     Raises
@@ -135,9 +137,9 @@ def read_header(path: Path) -> dict[str, Any]:
         with safe_open(path, "pt") as file:
             header = json.loads((file.metadata() or {}).get(_HEADER, "null"))
     except (SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise InvalidArgument("policy", str(path), f"a whole file of a policy ({error})") from None
+        raise InvalidArgument(field, str(path), f"a whole file of a policy ({error})") from None
     if not isinstance(header, dict) or header.get("version") != _VERSION or not _is_whole(header):
-        raise InvalidArgument("policy", str(path), "a file of a policy that this version of nni_strategies wrote")
+        raise InvalidArgument(field, str(path), "a file of a policy that this version of nni_strategies wrote")
     return header
 
 

@@ -32,7 +32,8 @@ from nni_strategies.nat import policy_file
 from nni_strategies.nat.config import NATConfig
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Identity, bounded, contexts, identities
-from nni_strategies.nat.given_inputs import checked_inputs, read_inputs
+from nni_strategies.nat.given_inputs import checked_inputs
+from nni_strategies.nat.input_files import read_inputs
 from nni_strategies.nat.learner import Learner
 from nni_strategies.nat.leftovers import Leftovers, distinct
 from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
@@ -98,7 +99,8 @@ class NATSearcher(Searcher):
         self._given: Architectures | None = None
         if self.config.inputs is not None:
             self._given = checked_inputs(self.config.inputs, moves)
-        self._taught = None if own.policy_file is None else policy_file.load(Path(own.policy_file), self._view)
+        file = own.policy_file
+        self._taught = None if file is None else policy_file.load(Path(file), self._view, "policy_file")
         self._offer: _Offer | None = None
         self._begin(0)
 

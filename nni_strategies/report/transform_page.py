@@ -12,7 +12,7 @@ from typing import Any
 from nni_strategies.report import figures, html
 from nni_strategies.report.figures import Figure, number
 from nni_strategies.report.nat_cells import cell_pairs
-from nni_strategies.report.nat_gains import queries_band
+from nni_strategies.report.nat_gains import outlook_line, queries_band
 from nni_strategies.report.nat_pairs import LEGEND, amount, changes, drawn_pairs, percent
 from nni_strategies.report.page import document
 
@@ -59,7 +59,9 @@ def _curve(told: Mapping[str, Any]) -> str:
         "The gain is how much better the best is that was scored so far. The architecture itself is scored after the "
         "queries, which the grey band holds, so gains before are hindsight."
     )
-    return html.section("gain", "Gain against evaluations", lead, html.figure(gain_figure(told), "gain by evaluations"))
+    figure = html.figure(gain_figure(told), "gain by evaluations")
+    left = outlook_line(told.get("outlook") or [])
+    return html.section("gain", "Gain against evaluations", lead, figure, f"<p>{left}</p>" if left else "")
 
 
 def gain_figure(told: Mapping[str, Any]) -> Figure:

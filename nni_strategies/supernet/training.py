@@ -230,7 +230,8 @@ def train(
     Raises
     ------
     InvalidArgument
-        The checkpoint is of another space, network, recipe or `about`, or there is no place where it can be written.
+        The checkpoint is of another space, network, recipe or `about`, or there is no place where it can be written; an
+        epoch has not as many architectures or batches as steps.
     TrainingDiverged
         A loss or a gradient is not finite; what was saved before is left.
     """
@@ -268,12 +269,14 @@ def _train_epoch(
     device, n = supernet.device, batches.steps_per_epoch
     weights = list(supernet.network.parameters())
     drawn = paths(supernet.space, np.random.default_rng([recipe.seed, epoch]), n)
+    if len(drawn) != n:
+        raise InvalidArgument("paths", f"{len(drawn)} architectures", f"one for each of the {n} steps of an epoch")
     total = torch.zeros((), dtype=torch.float64, device=device)  # a number would wait for every step
     finite = torch.ones((), dtype=torch.bool, device=device)
     supernet.network.train()
     with seeded(int(np.random.default_rng([recipe.seed, epoch, 1]).integers(2**62)), device):
-        for step, ((images, labels), path) in enumerate(zip(batches.train_batches(epoch), drawn, strict=True)):
-            network = supernet.set(path)
+        for step, (images, labels) in enumerate(_counted(batches, epoch)):
+            network = supernet.set(drawn[step])
             with autocast(device, recipe.precision):
                 logits = network(images.to(device))
                 loss = F.cross_entropy(logits, labels.to(device), label_smoothing=recipe.label_smoothing)
@@ -288,6 +291,25 @@ def _train_epoch(
         what = f"the mean loss of epoch {epoch + 1} is {mean}{'' if finite else ', a gradient no finite number'}"
         raise TrainingDiverged(f"{what}; a lower learning_rate than {recipe} may help")
     return mean
+
+
+def _counted(batches: TrainingBatches, epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the batches of an epoch, as many as were promised.
+
+    Raises
+    ------
+    InvalidArgument
+        There are more or fewer.
+    """
+    n, so_far = batches.steps_per_epoch, 0
+    for batch in batches.train_batches(epoch):
+        so_far += 1
+        if so_far > n:
+            break
+        yield batch
+    if so_far != n:
+        told = f"{so_far} in epoch {epoch + 1}" if so_far < n else f"more than {n} in epoch {epoch + 1}"
+        raise InvalidArgument("batches", told, f"steps_per_epoch of them, {n}")
 
 
 def _is_integer(value: Any, least: int) -> bool:

@@ -15,6 +15,7 @@ from nni_strategies.cli import build, main
 from nni_strategies.errors import NNIStrategiesError
 from nni_strategies.nat import policy_file
 from nni_strategies.nat.counter import count
+from nni_strategies.nat.genotypes import DartsGenotype, read_genotype
 from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.nat.policy.make import make_policy
 from nni_strategies.space.parameters import Categorical
@@ -129,6 +130,19 @@ def test_what_nni_exports_is_read_and_several_are_refused(files):
         run(files, *SCORED, "--force")
 
 
+def test_a_genotype_of_darts_comes_out_as_one(files):
+    file, out = files / "genotypes.py", files / "found-2.py"
+    concat = {"normal": (2, 3, 4, 5), "reduce": (2, 3, 4, 5)}
+    file.write_text("A = 1\n" + DartsGenotype(SAMPLE, concat, frozenset({"all"})).text("V2"))
+    run(files, *SCORED)
+    expected = json.loads((files / "out.json").read_text())
+    said = run(files, *SCORED, "--arch", f"{file}:V2", "--out", out, "--report", files / "page.html")
+    assert str(out) in said
+    found = read_genotype(out.read_text(), "found_2", "x")
+    assert (found.sample, found.concat) == (expected, concat)
+    assert "genotypes.py:V2 transformed" in (files / "page.html").read_text()
+
+
 def test_a_supernet_scores_and_a_policy_is_used_again(files):
     supernet = Supernet.built(widened)
     checkpoint.save(files / "supernet.safetensors", supernet)
@@ -181,6 +195,8 @@ def test_bad_input_of_any_kind_is_exit_code_2_without_traceback(tmp_path, monkey
     (tmp_path / "costs.json").write_text('{"conv_3x3": [9, 9]}')
     (tmp_path / "empty.json").write_text("")
     (tmp_path / "bytes.json").write_bytes(bytes(range(128, 256)))
+    cell = "Genotype(normal=[('none', 0), ('none', 1)], reduce=[('none', 0), ('none', 1)])"
+    (tmp_path / "cells.py").write_text(f"A = {cell}\nB = {cell}\n")
     monkeypatch.chdir(tmp_path)
     cell = SearchSpace(tuple(Categorical(f"cell/{i}_{j}", ("none", "conv_5x5")) for i, j in ((0, 1), (0, 2), (1, 2))))
     elsewhere = moves_of_space(cell, costs={"conv_5x5": [1, 1]}).transitions.view
@@ -190,9 +206,13 @@ def test_bad_input_of_any_kind_is_exit_code_2_without_traceback(tmp_path, monkey
     good = {"--space": f"{__name__}:triangle", "--arch": "in.json", "--out": "out.json", "--costs": "costs.json"}
     good |= {"--scorer": f"{__name__}:skips", "--queries": "5", "--k": "1"}
     for option, value, message in (
-        ("--arch", "empty.json", "a JSON object"),
-        ("--arch", "bytes.json", "a readable file"),
+        ("--arch", "empty.json", "JSON, or Python that assigns genotypes"),
+        ("--arch", "bytes.json", "a file of text"),
         ("--arch", "costs.json", "there is none for cell/0_1"),
+        ("--arch", "cells.py", '"2 genotypes": FILE:NAME of one of A, B'),
+        ("--arch", "cells.py:C", '"C": FILE:NAME of one of A, B'),
+        ("--arch", "cells.py:A", "there is none for cell/0_1"),
+        ("--out", "out.py", "only what --arch has as a genotype"),
         ("--costs", "empty.json", "a JSON object"),
         ("--space", f"{__name__}:broken", "no such space"),
         ("--space", f"{__name__}:skips", "--space-kwargs"),

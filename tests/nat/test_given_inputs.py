@@ -1,15 +1,13 @@
-"""Inputs as users have them, and what is wrong with them."""
+"""Inputs of a space, and what is wrong with them."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.nat.given_inputs import checked_inputs, read_inputs, the_only_one
+from nni_strategies.nat.given_inputs import checked_inputs
 from nni_strategies.nat.moves_of_space import SpaceMoves, moves_of_space
 from nni_strategies.space.search_space import SearchSpace
 from tests.nat.searcher_spaces import COSTS, SPACES, nodes
@@ -22,32 +20,6 @@ THREE = {f"normal/op_{node}_{slot}": "skip_connect" for node in (2, 3, 4) for sl
 
 def moves(space: SearchSpace) -> SpaceMoves:
     return moves_of_space(space, costs=COSTS)
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        FLAT,
-        [FLAT],
-        [{"parameter": FLAT, "value": 0.9, "trialJobId": "x"}],
-        [{"parameter": {**FLAT, "_shown": "input 0"}, "value": 0.9}],
-        {"sample": FLAT, "model_symbol": 1},
-        {"configuration": FLAT, "metric": 0.9},
-    ],
-)
-def test_all_forms_are_read(tmp_path: Path, given: Any) -> None:
-    assert read_inputs(given) == [FLAT]
-    file = tmp_path / "given.json"
-    file.write_text(json.dumps(given))
-    assert read_inputs(file) == read_inputs(str(file)) == [FLAT]
-
-
-@pytest.mark.parametrize("content", ["", "{", "3", "[]", "[3]", '"text"'])
-def test_a_file_of_something_else_is_refused(tmp_path: Path, content: str) -> None:
-    file = tmp_path / "given.json"
-    file.write_text(content)
-    with pytest.raises(InvalidArgument, match="inputs"):
-        read_inputs(file)
 
 
 def test_what_was_given_comes_back() -> None:
@@ -81,16 +53,3 @@ def test_a_dead_cell_among_two_is_named() -> None:
     given |= {label: [0] for label in given if "input" in label}
     with pytest.raises(InvalidArgument, match="cell reduce"):
         checked_inputs(given, moves(space))
-
-
-@pytest.mark.parametrize("given", [FLAT, [FLAT], [{"parameter": FLAT, "value": 0.9}], {"sample": FLAT}])
-def test_the_only_one_is_found_in_all_forms(given: Any) -> None:
-    assert the_only_one(given, "--arch") == FLAT
-
-
-@pytest.mark.parametrize(
-    ("given", "told"), [([], "0 architectures"), ([FLAT, FLAT], "2 architectures"), ([3], "3"), (3, "3")]
-)
-def test_several_or_none_are_not_one(given: Any, told: str) -> None:
-    with pytest.raises(InvalidArgument, match=f"--arch = .*{told}"):
-        the_only_one(given, "--arch")

@@ -38,6 +38,16 @@ def test_the_gain_is_that_of_the_best_so_far():
     assert figure["layout"]["shapes"][0]["x1"] == 2.5  # two queries
 
 
+@pytest.mark.parametrize(
+    ("outlook", "said"),
+    [([1.0, 0.5, 0.25], "25 % had an output worth one"), ([1.0, 0.0, 0.0], "For the last 2 queries"), ([], "")],
+)
+def test_whether_queries_were_still_worth_it_is_said(outlook: list[float], said: str):
+    page = body(transform_page(told(outlook=outlook), "cell"))
+    assert said in page
+    assert ("worth one" in page) == bool(said)
+
+
 def test_nothing_changed_is_said():
     page = body(transform_page(told(after=BEFORE, score_after=0.5), "cell"))
     assert "nothing was changed" in page and "<svg" not in page

@@ -129,6 +129,34 @@ def test_a_bad_recipe_is_refused(recipe: dict[str, Any], name: str):
         Recipe(**recipe)
 
 
+class Promised:
+    """Batches that are not as many as they say, which is two."""
+
+    steps_per_epoch = 2
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+    def train_batches(self, epoch: int) -> Any:
+        return iter(list(BATCHES.train_batches(epoch))[: self.n])
+
+
+@pytest.mark.parametrize(("n", "told"), [(1, "1 in epoch 1"), (3, "more than 2 in epoch 1")])
+def test_batches_are_as_many_as_promised(n: int, told: str, tmp_path: Path):
+    train(Supernet.built(Chain), Promised(2), Recipe(epochs=1))
+    with pytest.raises(InvalidArgument, match=f'batches = "{told}": steps_per_epoch of them, 2'):
+        train(Supernet.built(Chain), Promised(n), Recipe(epochs=1), checkpoint=tmp_path / "supernet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_paths_are_as_many_as_steps():
+    def one_short(space: Any, rng: np.random.Generator, n: int) -> Any:
+        return uniform_paths(space, rng, n - 1)
+
+    with pytest.raises(InvalidArgument, match='paths = "3 architectures": one for each of the 4 steps'):
+        train(Supernet.built(Chain), BATCHES, Recipe(epochs=1), paths=one_short)
+
+
 def test_a_loss_that_is_no_number_ends_the_training():
     with pytest.raises(TrainingDiverged, match="epoch 1"):
         train(Supernet.built(Chain), ImageBatches(IMAGES * float("nan"), CLASSES, 6), Recipe(epochs=1))
