@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ class Comparison:
         Which holds the protocol.
     title, note
         Above and below the table.
+    local
+        Evaluations of the local search that the largest of `ks` is compared with, if it is.
     """
 
     problem: str
@@ -36,6 +39,7 @@ class Comparison:
     script: str
     title: str
     note: str
+    local: int | None = None
 
 
 def table(rows: Rows, about: Comparison) -> str:
@@ -61,11 +65,12 @@ def verdicts(rows: Rows, about: Comparison) -> list[str]:
                 _margin(f"{case}, above the paper's learner", papers),
                 _margin(f"{case}, above the shared cache at as many evaluations", shareds),
             ]
+    lines += [] if about.local is None else _against_local(rows, about, about.local)
     found = [(key, result) for key, results in Runs(rows).all_of().items() for result in results]
     kept = min(result.kept for key, result in found if (key[2], key[4]) != ("recipe", 0))
     dearer = max(result.dearer for _, result in found)
-    told = f"with K of 1 or more no output is below its input (least change {kept:+.2f}); none is costlier"
-    return [*lines, f"- {_word(kept >= 0 and dearer <= 0)}: {told} (most {dearer:+.0f})"]
+    told = f"with K of 1 or more no output is below its input (least change {kept:+.2f} points); none is costlier"
+    return [*lines, f"- {_word(kept >= 0 and dearer <= 0)}: {told} (most {dearer:+.0f} MAdds or parameters)"]
 
 
 def margins_of(rows: Rows, problem: str, rule: str, queries: int, k: int) -> list[tuple[float, float]]:
@@ -81,10 +86,29 @@ def margins_of(rows: Rows, problem: str, rule: str, queries: int, k: int) -> lis
     return margins
 
 
-def _margin(case: str, differences: Sequence[float]) -> str:
+def _against_local(rows: Rows, about: Comparison, budget: int) -> list[str]:
+    """Return a line for each comparison with the climbs, which may not have had fewer evaluations."""
+    lines = []
+    for rule, queries in itertools.product(about.rules, about.queries):
+        k, margins, spent = about.ks[-1], [], []
+        for seed in sorted({row["seed"] for row in rows}):
+            runs = Runs([row for row in rows if row["seed"] == seed])
+            ours = runs.results(about.problem, rule, "recipe", queries, k)
+            theirs = runs.results(about.problem, rule, "local", 0, budget)
+            if ours and theirs:
+                margins.append(ours[0].gain - theirs[0].gain)
+                spent.append((ours[0].evaluations, theirs[0].evaluations))
+        if margins:
+            mine, other = np.mean(spent, axis=0)
+            case = f"{rule}, {queries} queries, K = {k}, above the local search of {budget}"
+            lines.append(f"{_margin(case, margins, mine <= other)}, by {mine:.0f} evaluations in place of {other:.0f}")
+    return lines
+
+
+def _margin(case: str, differences: Sequence[float], also: bool = True) -> str:
     mean = float(np.mean(differences))
     half = float(stats.t.ppf(0.975, len(differences) - 1) * stats.sem(differences)) if len(differences) > 1 else np.inf
-    return f"- {_word(mean - half > 0)}: {case}: {mean:+.2f} points [{mean - half:+.2f}, {mean + half:+.2f}]"
+    return f"- {_word(mean - half > 0 and also)}: {case}: {mean:+.2f} points [{mean - half:+.2f}, {mean + half:+.2f}]"
 
 
 def _word(reached: bool) -> str:
@@ -104,5 +128,7 @@ def plot(rows: Rows, about: Comparison) -> str:
                 curves[title] = [(point.evaluations, point.gain) for point in points]
         if curves:
             panels[f"rule {rule}"] = curves
-    note = "Mean over seeds."
-    return svg.log_curves(panels, "evaluations in all", "points gained", (0.1, 10.0), note=note, ticks=(10, 100, 1000))
+    gains = [gain for curves in panels.values() for curve in curves.values() for _, gain in curve]
+    levels = range(min(0, math.floor(min(gains, default=0))), max(1, math.ceil(max(gains, default=1))) + 1)
+    options = {"note": "Mean over seeds.", "ticks": (10, 100, 1000), "levels": levels}
+    return svg.log_curves(panels, "evaluations in all", "points gained", (levels[0], levels[-1]), **options)

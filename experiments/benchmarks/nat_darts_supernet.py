@@ -34,7 +34,6 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -50,9 +49,10 @@ import torch
 from nni.nas.hub.pytorch import DARTS
 from nni.nas.hub.pytorch.nasnet import NDS
 
-from experiments.benchmarks import common, nat_arms, nat_critic_table
-from experiments.benchmarks.nat_benefit import measured
-from experiments.benchmarks.nat_benefit_table import KEY, RULES
+from experiments.benchmarks import common, nat_critic
+from experiments.benchmarks.nat_benefit_table import RULES
+from experiments.benchmarks.nat_critic import Budgets, Case
+from experiments.benchmarks.nat_critic_table import Comparison
 from nni_strategies.errors import DataMissing
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Identity, identities
@@ -77,7 +77,7 @@ SPACE: dict[str, Any] = {
 EPOCHS, BATCH = 100, 16
 N_LEARNED, N_SEARCHED = 700, 300
 
-ABOUT = nat_critic_table.Comparison(
+ABOUT = Comparison(
     PROBLEM, RULES, QUERIES, KS, "nat_darts_supernet.py", "Critic or none on DARTS's space, scored by a supernet",
     "Gain: points of the supernet's accuracy on images that were not searched by, mean over 40 inputs; mean ± standard "
     "deviation over seeds. Evaluations: all, the inputs included. The inputs' edges leave different nodes, so none can "
@@ -158,45 +158,6 @@ class Scored:
         return self.transitions.inputs(np.random.default_rng(seed), n)
 
 
-@dataclass(frozen=True)
-class Case:
-    """One run of one arm; `queries` are those it learns from."""
-
-    rule: str
-    arm: str
-    queries: int
-    seed: int
-
-
-def cases() -> Iterator[Case]:
-    """Yield every case of the protocol, one seed complete before the next; those of one rule together."""
-    for rule in reversed(RULES):
-        for seed in SEEDS:
-            yield from (Case(rule, arm, n, seed) for arm in ("recipe", "paper_line_graph") for n in QUERIES)
-            yield from (Case(rule, arm, 0, seed) for arm in ("random", "shared", "local"))
-
-
-def confirmations() -> Iterator[Case]:
-    """Yield every case of the confirmation, in the same order."""
-    for rule in reversed(RULES):
-        for seed in CONFIRM_SEEDS:
-            yield from (Case(rule, arm, n, seed) for arm in ("recipe", "paper_line_graph") for n in QUERIES)
-            yield Case(rule, "shared", 0, seed)
-
-
-def outcomes(problem: Scored, inputs: Architectures, case: Case) -> Iterator[nat_arms.Outcome]:
-    """Return what an arm chooses."""
-    if case.arm == "recipe":
-        return nat_arms.recipe(problem, inputs, case.queries, "line_graph", case.seed)[0]
-    if case.arm == "paper_line_graph":
-        return nat_arms.paper(problem, inputs, case.queries, "line_graph", case.seed, KS)
-    if case.arm == "random":
-        return nat_arms.random_samples(problem, inputs, case.seed, KS)
-    if case.arm == "shared":
-        return nat_arms.shared_cache(problem, inputs, case.seed, TOTALS)
-    return nat_arms.local_search(problem, inputs, case.seed, LOCAL_BUDGETS)
-
-
 @lru_cache(maxsize=1)
 def problem_of(path: Path, rule: str, input_seed: int = SEED) -> tuple[Scored, Architectures]:
     """Return the problem and its inputs."""
@@ -204,46 +165,39 @@ def problem_of(path: Path, rule: str, input_seed: int = SEED) -> tuple[Scored, A
     return problem, problem.inputs(seed=input_seed)
 
 
+def cases() -> Iterator[Case]:
+    """Yield every case of the protocol; those of one rule together."""
+    return nat_critic.cases(reversed(RULES), SEEDS, QUERIES)
+
+
+def confirmations() -> Iterator[Case]:
+    """Yield every case of the confirmation."""
+    return nat_critic.cases(reversed(RULES), CONFIRM_SEEDS, QUERIES, ("shared",))
+
+
 def run(chosen: Sequence[Case], path: Path, supernet: Path) -> None:
     """Make the runs that a CSV does not hold yet."""
-    done = {(row["rule"], row["arm"], row["queries"], row["seed"]) for row in common.read_rows(path)}
-    for case in chosen:
-        if (case.rule, case.arm, str(case.queries), str(case.seed)) in done:
-            continue
-        input_seed = CONFIRM_INPUTS if case.seed in CONFIRM_SEEDS else SEED
-        problem, inputs = problem_of(supernet, case.rule, input_seed)
-        begun = time.process_time()
-        results = [measured(problem, inputs, outcome) for outcome in outcomes(problem, inputs, case)]
-        row = {"problem": PROBLEM, "rule": case.rule, "arm": case.arm, "queries": case.queries, "seed": case.seed}
-        row |= {"results": " ".join(results), "outlook": "", "seconds": f"{time.process_time() - begun:.1f}"}
-        common.append_row(path, row)
-        print(*row.values(), flush=True)
+
+    def given(case: Case) -> tuple[Scored, Architectures]:
+        return problem_of(supernet, case.rule, CONFIRM_INPUTS if case.seed in CONFIRM_SEEDS else SEED)
+
+    nat_critic.run(chosen, path, PROBLEM, given, Budgets(KS, TOTALS, LOCAL_BUDGETS))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run, or make the table and the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["run", "table"])
-    parser.add_argument("--part", nargs=2, type=int, default=(0, 1), metavar=("PART", "OF"), help="of the seeds")
     parser.add_argument("--supernet", type=Path, default=SUPERNET, help="its file; trained where there is none")
-    parser.add_argument("--confirm", action="store_true", help="the recipe and two peers on new inputs and seeds")
-    common.add_results_option(parser, RESULTS)
-    given = parser.parse_args(argv)
-    if given.confirm and given.results == RESULTS:
-        given.results = CONFIRMED
+    given = nat_critic.read_options(parser, argv, RESULTS, CONFIRMED)
     torch.set_num_threads(1)
-    if given.command == "run":
-        part, parts = given.part
-        if not 0 <= part < parts:
-            parser.error(f"--part {part} {parts}: the first is a number from 0, below the second")
-        try:
-            wanted = confirmations() if given.confirm else cases()
-            run([case for case in wanted if case.seed % parts == part], given.results, given.supernet)
-        except DataMissing as error:
-            parser.error(str(error))
-    else:
-        rows = common.stored_rows(parser, given.results, (*KEY, "results"))
-        common.write_results(given.results, nat_critic_table.table(rows, ABOUT), nat_critic_table.plot(rows, ABOUT))
+    if given.command == "table":
+        nat_critic.write_table(parser, given.results, ABOUT)
+        return
+    try:
+        wanted = confirmations() if given.confirm else cases()
+        run(nat_critic.part_of(given, wanted), given.results, given.supernet)
+    except DataMissing as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ COLOURS = (
     "#17becf", "#7f7f7f", "#bcbd22", "#e377c2", "#393b79",
 )
 _WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 300, 240, 60, 40, 60
+_KEY, _LETTER = 34, 6  # of a name in the legend: what stands before it, and a letter
 
 Curve = Sequence[tuple[float, float]]
 Band = Sequence[tuple[float, float, float]]  # (x, low, high)
@@ -25,34 +26,44 @@ def log_curves(
     bands: Mapping[str, Mapping[str, Band]] | None = None,
     note: str = "",
     ticks: Sequence[int] = (1, 10, 100, 1000, 10_000),
+    levels: Sequence[float] = (),
 ) -> str:
-    """Return panels side by side, each with named curves on logarithmic axes.
+    """Return panels side by side, each with named curves on logarithmic axes, or a linear one of y.
 
     Parameters
     ----------
     panels
         ``{title: {name: [(x, y), …]}}`` with x from the first tick; y is drawn inside `y_range`.
     y_range
-        Lowest and highest y drawn, both positive.
+        Lowest and highest y drawn; on a logarithmic axis both positive.
     bands
         ``{title: {name: [(x, low, high), …]}}``: shaded in the colour of the curve, below all curves.
     note
         A line under the legend; says what the bands are.
     ticks
         Marks of the x axis, the first of which is its left end.
+    levels
+        Marks of a linear y axis; without them it is logarithmic.
     """
     names = list(dict.fromkeys(name for curves in panels.values() for name in curves))
     x_most = max((x for curves in panels.values() for curve in curves.values() for x, _ in curve), default=10.0)
     left, right = math.log10(ticks[0]), math.log10(max(x_most, 10.0 * ticks[0]))
-    low, high = (math.log10(y) for y in y_range)
+
+    def scaled(y: float) -> float:
+        return y if levels else math.log10(max(y, 1e-300))
+
+    low, high = map(scaled, y_range)
+    marks = levels or [10.0**power for power in range(math.ceil(low), math.floor(high) + 1)]
 
     def place(x: float, y: float) -> str:
         across = (math.log10(max(x, ticks[0])) - left) / (right - left) * _WIDTH
-        up = (min(max(math.log10(max(y, 1e-300)), low), high) - low) / (high - low) * _HEIGHT
+        up = (min(max(scaled(y), low), high) - low) / (high - low) * _HEIGHT
         return f"{across:.1f},{_HEIGHT - up:.1f}"
 
     width = _LEFT + len(panels) * (_WIDTH + _GAP)
-    height = _TOP + _HEIGHT + 60 + 18 * (math.ceil(len(names) / 3) + bool(note))
+    longest = _KEY + _LETTER * max(map(len, names), default=0)
+    columns = max(1, min(3, int((width - _LEFT) / longest)))
+    height = _TOP + _HEIGHT + 60 + 18 * (math.ceil(len(names) / columns) + bool(note))
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
         f'font-size="12"><rect width="{width}" height="{height}" fill="white"/>'
@@ -60,10 +71,10 @@ def log_curves(
     for i, (title, curves) in enumerate(panels.items()):
         out.append(f'<g transform="translate({_LEFT + i * (_WIDTH + _GAP)},{_TOP})">')
         out.append(f'<text x="{_WIDTH / 2}" y="-12" text-anchor="middle" font-weight="bold">{escape(title)}</text>')
-        for power in range(math.ceil(low), math.floor(high) + 1):
-            y = place(1, 10.0**power).split(",")[1]
+        for mark in marks:
+            y = place(1, mark).split(",")[1]
             out.append(f'<line x2="{_WIDTH}" y1="{y}" y2="{y}" stroke="#ddd"/>')
-            out.append(f'<text x="-6" y="{y}" text-anchor="end" dominant-baseline="middle">{10.0**power:g}</text>')
+            out.append(f'<text x="-6" y="{y}" text-anchor="end" dominant-baseline="middle">{mark:g}</text>')
         for tick in (t for t in ticks if t <= x_most):
             x = place(tick, 1).split(",")[0]
             out.append(f'<line x1="{x}" x2="{x}" y2="{_HEIGHT}" stroke="#ddd"/>')
@@ -84,7 +95,8 @@ def log_curves(
     middle = _TOP + _HEIGHT / 2
     out.append(f'<text transform="translate(14,{middle}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>')
     for i, name in enumerate(names):
-        x, y = _LEFT + (i % 3) * (width - _LEFT) / 3, _TOP + _HEIGHT + 60 + 18 * (i // 3)
+        x = _LEFT + (i % columns) * (width - _LEFT) / columns
+        y = _TOP + _HEIGHT + 60 + 18 * (i // columns)
         colour = COLOURS[i % len(COLOURS)]
         out.append(f'<line x1="{x}" x2="{x + 22}" y1="{y - 4}" y2="{y - 4}" stroke="{colour}" stroke-width="3"/>')
         out.append(f'<text x="{x + 28}" y="{y}">{escape(name)}</text>')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,16 @@ def test_the_interval_is_student_s():
     assert above_shared.startswith("- reached: ")
     assert above_shared.endswith("above the shared cache at as many evaluations: +2.00 points [+1.75, +2.25]")
     assert kept.startswith("- reached")
+
+
+@pytest.mark.parametrize(("spent", "good"), [(200, True), (199, False)])
+def test_a_local_search_may_not_have_had_fewer_evaluations(spent: int, good: bool):
+    rows = [row("nat", "recipe", 100, f"1:9:0:150:0:0 10:{gain}:0:200:0:0", i) for i, gain in enumerate((3, 6, 9))]
+    rows += [row("nat", "local", 0, f"3:0:0:99:0:0 10:{gain}:0:{spent}:0:0", i) for i, gain in enumerate((1, 3.9, 7.1))]
+    told, _ = nat_critic_table.verdicts(rows, replace(ABOUT, local=10))
+    case = "nat, 100 queries, K = 10, above the local search of 10: +2.00 points [+1.75, +2.25]"
+    assert told == f"- {'reached' if good else '**NOT reached**'}: {case}, by 200 evaluations in place of {spent}"
+    assert len(nat_critic_table.verdicts(rows, ABOUT)) == 1
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ import torch
 from nni.nas.hub.pytorch.nasnet import NDS
 
 from experiments.benchmarks import common, nat_arms, nat_critic_table, nat_darts_supernet
-from experiments.benchmarks.nat_darts_supernet import Case, Scored
+from experiments.benchmarks.nat_critic import Case
+from experiments.benchmarks.nat_darts_supernet import Scored
 from nni_strategies.supernet.network import Supernet
 from nni_strategies.supernet.scorer import Scorer
 from trial_code.digits import load_digits

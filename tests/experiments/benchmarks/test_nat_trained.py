@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from experiments.benchmarks import common, nat_arms, nat_trained
-from experiments.benchmarks.nat_trained import Case, Trained
+from experiments.benchmarks.nat_critic import Case
+from experiments.benchmarks.nat_trained import Trained
 from search_spaces.digits_cell import LABELS, DigitsNet
 from trial_code import digits_training
 from trial_code.noisy_digits import noisy_digits
@@ -23,6 +24,24 @@ def test_every_case_once():
     cases = list(nat_trained.cases())
     assert len(set(cases)) == len(cases) == 5 * 5
     assert {case.arm for case in cases} == {"recipe", "paper_line_graph", "random", "shared", "local"}
+
+
+def test_the_confirmation_shares_neither_seeds_nor_inputs_with_the_first_run(tmp_path: Path):
+    cases = list(nat_trained.confirmations())
+    assert len(set(cases)) == len(cases) == 15 * 4
+    assert not {case.seed for case in cases} & {case.seed for case in nat_trained.cases()}
+    asked: list[int] = []
+
+    class Asked(Trained):
+        def inputs(self, n: int = 20, seed: int = 0):
+            asked.append(seed)
+            raise StopAsyncIteration
+
+    for case in (cases[0], next(nat_trained.cases())):
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(StopAsyncIteration):
+            patch.setattr(nat_trained, "Trained", Asked)
+            nat_trained.run([case], tmp_path / "none.csv", tmp_path / "none")
+    assert asked == [4052, 2026]
 
 
 def test_inputs_are_alive_and_different(tmp_path: Path):
@@ -77,7 +96,7 @@ def test_a_tiny_run_of_every_arm_goes_on_where_it_was(tmp_path: Path, monkeypatc
     monkeypatch.setattr(nat_arms, "LearnerConfig", lambda **given: config(**given, **tiny))
     monkeypatch.setattr(nat_trained, "TOTALS", (8, 30))
     inputs = Trained.inputs
-    monkeypatch.setattr(Trained, "inputs", lambda self: inputs(self, 5))
+    monkeypatch.setattr(Trained, "inputs", lambda self, seed: inputs(self, 5, seed))
 
     def trained(configuration, seed):
         draw = np.random.default_rng([seed, *map(len, configuration.values())])
@@ -85,7 +104,7 @@ def test_a_tiny_run_of_every_arm_goes_on_where_it_was(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(nat_trained, "trained", trained)
     queries = {"recipe": 10, "paper_line_graph": 10, "random": 0, "shared": 0, "local": 0}
-    cases = [Case(arm, n, seed) for seed in (1, 2) for arm, n in queries.items()]
+    cases = [Case("cost", arm, n, seed) for seed in (1, 2) for arm, n in queries.items()]
     path, trainings = tmp_path / "made.csv", tmp_path / "trainings.csv"
     nat_trained.run(cases[:3], path, trainings)
     first = path.read_text()
@@ -97,6 +116,25 @@ def test_a_tiny_run_of_every_arm_goes_on_where_it_was(tmp_path: Path, monkeypatc
     told = path.with_suffix(".md").read_text()
     assert "- reached: with K of 1 or more no output is below its input" in told
     assert "random outputs" in path.with_suffix(".svg").read_text()
+
+
+@pytest.mark.parametrize("confirm", [False, True])
+def test_what_is_published_is_complete_and_follows_from_the_stored_rows(
+    confirm: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = nat_trained.CONFIRMED if confirm else nat_trained.RESULTS
+    rows = common.read_rows(path)
+    cases = nat_trained.confirmations() if confirm else nat_trained.cases()
+    stored = sorted((row["arm"], row["queries"], row["seed"]) for row in rows)
+    assert stored == sorted((c.arm, str(c.queries), str(c.seed)) for c in cases)
+    published = path.with_suffix(".md").read_text()
+    (told,) = [line for line in published.splitlines() if " cores; Python " in line]
+    monkeypatch.setattr(common, "machine", lambda: told)
+    copy = tmp_path / path.name
+    copy.write_bytes(path.read_bytes())
+    nat_trained.main(["table", "--results", str(copy), *(["--confirm"] if confirm else [])])
+    for suffix in (".md", ".svg"):
+        assert copy.with_suffix(suffix).read_text() == path.with_suffix(suffix).read_text()
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,15 @@ def test_a_curve_lies_on_the_diagonal_of_two_decades():
     assert not list(root.iter(f"{NAMESPACE}polygon"))
 
 
+def test_a_linear_axis_has_negative_values_too():
+    curve = [(1.0, -1.0), (10.0, 1.0), (100.0, 3.0)]
+    root = ElementTree.fromstring(svg.log_curves({"f": {"ours": curve}}, "n", "y", (-1, 3), levels=range(-1, 4)))
+    (line,) = root.iter(f"{NAMESPACE}polyline")
+    assert points(line) == [(0.0, 240.0), (150.0, 120.0), (300.0, 0.0)]
+    told = [text.text for text in root.iter(f"{NAMESPACE}text")]
+    assert told[1:6] == ["-1", "0", "1", "2", "3"]
+
+
 def test_a_band_goes_along_its_low_edge_and_back_along_its_high_one():
     band = [(1.0, 1.0, 10.0), (10.0, 0.1, 1.0), (100.0, 0.001, 0.1)]  # the last low one is below what is drawn
     panels, bands = {"f": {"ours": CURVE}}, {"f": {"ours": band}}
