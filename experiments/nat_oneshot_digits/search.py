@@ -34,6 +34,7 @@ from nni_strategies import NATOneShot
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.input_files import divided, read_architecture
+from nni_strategies.nat.model_space.merges import check_merge
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES
 from nni_strategies.nat.supernet_paths import LEARNED_PATHS
@@ -73,7 +74,7 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     )
     p.add_argument("--small", action="store_true", help="hardly any training, to see it work")
     p.add_argument("--data", default=DIGITS, help=f"{DIGITS}, npz:FILE or cifar10:FOLDER; default %(default)s")
-    p.add_argument("--arch", default="DARTS", help="JSON file of a sample, or a published cell; default %(default)s")
+    p.add_argument("--arch", default="DARTS", help="a published cell, or a file of a cell; default %(default)s")
     p.add_argument("--output", type=Path, help="file for the cell that is found, as JSON")
     p.add_argument("--report", type=Path, help="file for a page: both cells, drawn")
     p.add_argument("--rule", default="cost", help=f"one of {', '.join(RULES)}; default %(default)s")
@@ -113,18 +114,21 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     for name in ("output", "report"):
         if getattr(given, name) is not None:
             refuse_unwritable(getattr(given, name), f"--{name}")
-    given.arch = given_architecture(given.arch)
+    given.arch = given_architecture(given)
     return given
 
 
-def given_architecture(name: str) -> dict[str, Any]:
+def given_architecture(given: argparse.Namespace) -> dict[str, Any]:
     """Return the sample of a published cell or of a file."""
-    if name in CELLS:
-        return CELLS[name].sample
-    path = str(Path(name).expanduser())
+    if given.arch in CELLS:
+        return CELLS[given.arch].sample
+    path = str(Path(given.arch).expanduser())
     if not divided(path)[0].is_file():
-        raise InvalidArgument("--arch", name, f"a file, or one of {list(CELLS)}", CELLS)
-    return dict(read_architecture(path, "--arch")[0])
+        raise InvalidArgument("--arch", given.arch, f"a file, or one of {list(CELLS)}", CELLS)
+    sample, genotype = read_architecture(path, "--arch")
+    if genotype is not None:
+        check_merge(space_of(given), genotype, "--arch")
+    return dict(sample)
 
 
 def digits() -> tuple[Part, Part, Part]:

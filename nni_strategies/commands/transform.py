@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import keyword
 import re
 import sys
 from pathlib import Path
@@ -72,7 +73,7 @@ def transform(
     if (scorer is None) == (supernet is None):
         raise InvalidArgument("--scorer", scorer, "given, or --supernet, but not both")
     sample, genotype = read_architecture(str(arch), "--arch")
-    if genotype is None and out.suffix == ".py":
+    if genotype is None and _is_python(out):
         raise InvalidArgument("--out", str(out), "a file of JSON: only what --arch has as a genotype is written as one")
     make, arguments = _named("--space", space), _object("--space-kwargs", space_kwargs)
     score = _named("--scorer", scorer) if scorer is not None else None
@@ -120,10 +121,15 @@ def _outputs(paths: dict[str, Path | None], force: bool) -> dict[str, Path]:
     return given
 
 
+def _is_python(path: Path) -> bool:
+    return path.suffix.lower() == ".py"
+
+
 def _written(found: TransformResult, genotype: DartsGenotype | None, out: Path) -> str:
     """Return the text of the output: JSON, or a genotype, if it came as one and shall be Python."""
-    if genotype is not None and out.suffix == ".py":
-        return genotype.text(re.sub(r"\W|^(?=\d)", "_", out.stem), found.after)
+    if genotype is not None and _is_python(out):
+        name = re.sub(r"\W|^(?=\d)", "_", out.stem)
+        return genotype.text(f"{name}_" if keyword.iskeyword(name) else name, found.after)
     return json.dumps(found.after, indent=1) + "\n"
 
 

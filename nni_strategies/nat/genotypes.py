@@ -4,7 +4,7 @@
                         reduce=[('max_pool_3x3', 0), ...], reduce_concat=[2, 3, 4, 5])
 
 Two edges a node, in the order of nodes, each an operation and the node it leaves; or triples, which say the node they
-enter as well. Text is parsed, never run.
+enter as well. Nodes 0 and 1 are the outputs of the last cell but one and of the last cell.
 
 .. [1] Liu, Simonyan, Yang: DARTS: Differentiable Architecture Search, ICLR 2019.
 """
@@ -14,18 +14,17 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.genotype_source import arguments_of, calls_in, value_of
 
-MARK = "Genotype("
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 CELLS = ("normal", "reduce")
 MERGES = ("all", "loose_end")
 _SYNONYMS = {"null": "none"}
 _N_INPUTS, _N_EDGES = 2, 2  # of a cell; of a node
-_MOST_NODES = 1000
 
 Edge = tuple[str, int]  # operation, and the node it leaves
 
@@ -42,31 +41,36 @@ class DartsGenotype:
         By cell the nodes that make up its output; None where it was not said.
     merges
         Which of NNI's ``merge_op`` make it up so: that of all nodes, or that of those which no edge leaves.
+    name
+        That it was assigned to; empty of none.
     """
 
     sample: Mapping[str, Any]
     concat: Mapping[str, tuple[int, ...] | None]
     merges: frozenset[str]
+    name: str = field(default="", compare=False)
 
     def text(self, name: str, sample: Mapping[str, Any] | None = None) -> str:
-        """Return a line of Python that assigns it to a name; with the operations of another sample, if one is given."""
-        sample, parts = sample or self.sample, []
+        """Return Python that assigns it to a name; with the operations of another sample, if one is given."""
+        sample = sample or self.sample
+        parts: dict[str, list[Any]] = {}
         for cell in CELLS:
             labels = [label for label in self.sample if label.startswith(f"{cell}/op_")]
-            edges = [(sample[label], self.sample[label.replace("/op_", "/input_")][0]) for label in labels]
-            parts.append(f"{cell}={edges!r}")
+            parts[cell] = [(sample[label], self.sample[label.replace("/op_", "/input_")][0]) for label in labels]
             if (concat := self.concat[cell]) is not None:
-                parts.append(f"{cell}_concat={list(concat)!r}")
-        return f"{name} = {MARK}{', '.join(parts)})\n"
+                parts[f"{cell}_concat"] = list(concat)
+        inner = ", ".join(f"{key}={value!r}" for key, value in parts.items())
+        lines = ["from collections import namedtuple", "", f"Genotype = namedtuple('Genotype', {' '.join(parts)!r})"]
+        return "\n".join([*lines, "", f"{name} = Genotype({inner})", ""])
 
 
 def read_genotypes(text: str, field: str) -> list[DartsGenotype]:
-    """Return the genotypes that Python text assigns to names, each once.
+    """Return the genotypes of a text of Python, each once, in its order.
 
     Parameters
     ----------
     text
-        Such as a ``genotypes.py``. All but assignments is passed over.
+        Such as a ``genotypes.py``; what else is in it is passed over.
     field
         What errors call it.
 
@@ -75,8 +79,11 @@ def read_genotypes(text: str, field: str) -> list[DartsGenotype]:
     InvalidArgument
         It is no Python, there is none in it, or one is none that NNI's cells can be.
     """
-    found = _assigned(text, field)
-    return [_genotype(found[name], f"{field}, {name}" if name else field) for name in _first_names(found)]
+    named, bare = calls_in(text, field)
+    names = {id(call): name for name, call in reversed(named.items())}
+    once = {id(call): call for call in (*named.values(), *bare)}
+    in_order = sorted(once.values(), key=lambda call: (call.lineno, call.col_offset))
+    return [_genotype(call, names.get(id(call), ""), field) for call in in_order]
 
 
 def read_genotype(text: str, name: str | None, field: str) -> DartsGenotype:
@@ -94,53 +101,21 @@ def read_genotype(text: str, name: str | None, field: str) -> DartsGenotype:
     InvalidArgument
         There is none of this name, there are several to choose from, or it is none that NNI's cells can be.
     """
-    found = _assigned(text, field)
-    different = _first_names(found)
+    named, bare = calls_in(text, field)
+    different = {id(call): call for call in (*named.values(), *bare)}
     if name is None and len(different) == 1:
-        (name,) = different
-    if name not in found:
+        (call,) = different.values()
+        return _genotype(call, next(iter(named), ""), field)
+    if name not in named:
         given = f"{len(different)} genotypes" if name is None else name
-        raise InvalidArgument(field, given, f"FILE:NAME of one of {', '.join(found)}", found)
-    return _genotype(found[name], f"{field}, {name}" if name else field)
+        allowed = f"FILE:NAME of one of {', '.join(named)}" if named else "one of a name; none of these has one"
+        raise InvalidArgument(field, given, allowed, named)
+    return _genotype(named[name], name, field)
 
 
-def _assigned(text: str, field: str) -> dict[str, ast.Call]:
-    """Return the calls of ``Genotype`` by the names they are assigned to; one that stands alone has no name."""
-    try:
-        body = ast.parse(text.strip()).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last of what nests too deeply
-        raise InvalidArgument(field, text, f"Python that assigns genotypes ({error})") from None
-    found: dict[str, ast.Call] = {}
-    for statement in body:
-        names = [""]
-        if isinstance(statement, ast.Assign):
-            names = [target.id for target in statement.targets if isinstance(target, ast.Name)]
-        value = getattr(statement, "value", None)
-        if isinstance(value, ast.Name) and value.id in found:
-            found |= dict.fromkeys(names, found[value.id])
-        elif isinstance(value, ast.Call) and _called(value) == MARK[:-1]:
-            found |= dict.fromkeys(names, value)
-    if not found:
-        raise InvalidArgument(field, text, f"Python that assigns {MARK}...) to names; this assigns none")
-    return found
-
-
-def _first_names(found: Mapping[str, ast.Call]) -> list[str]:
-    """Return a name of each genotype, in the order of the text."""
-    once: dict[int, str] = {}
-    for name, call in found.items():
-        once.setdefault(id(call), name)
-    return list(once.values())
-
-
-def _called(call: ast.Call) -> str:
-    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-
-
-def _genotype(call: ast.Call, field: str) -> DartsGenotype:
-    given = dict(zip(FIELDS, call.args, strict=False)) | {one.arg: one.value for one in call.keywords if one.arg}
-    if unknown := [name for name in given if name not in FIELDS]:
-        raise InvalidArgument(field, unknown[0], f"one of {', '.join(FIELDS)}", FIELDS)
+def _genotype(call: ast.Call, name: str, field: str) -> DartsGenotype:
+    field = f"{field}, {name}" if name else field
+    given = arguments_of(call, FIELDS, field)
     sample: dict[str, Any] = {}
     concat: dict[str, tuple[int, ...] | None] = {}
     merges = set(MERGES)
@@ -148,28 +123,18 @@ def _genotype(call: ast.Call, field: str) -> DartsGenotype:
         told = f"{field}, {cell}"
         if cell not in given:
             raise InvalidArgument(told, None, "given: a normal and a reduction cell")
-        nodes = _nodes(_value(given[cell], told), told)
+        nodes = _nodes(value_of(given[cell], told), told)
         for node, edges in nodes.items():
             for slot, (operation, source) in enumerate(edges):
                 sample[f"{cell}/op_{node}_{slot}"] = _SYNONYMS.get(operation, operation)
                 sample[f"{cell}/input_{node}_{slot}"] = [source]
         concat[cell] = None
         if (which := given.get(f"{cell}_concat")) is not None:
-            concat[cell], possible = _concat(_value(which, f"{told}_concat"), nodes, f"{told}_concat")
+            concat[cell], possible = _concat(value_of(which, f"{told}_concat"), nodes, f"{told}_concat")
             merges &= possible
     if not merges:
         raise InvalidArgument(f"{field}, reduce_concat", list(concat["reduce"] or ()), "of the normal cell's kind")
-    return DartsGenotype(sample, concat, frozenset(merges))
-
-
-def _value(node: ast.expr, field: str) -> Any:
-    """Return what is written down: a literal, or a range of whole numbers."""
-    try:
-        if isinstance(node, ast.Call) and _called(node) == "range" and not node.keywords:
-            return list(range(*(ast.literal_eval(argument) for argument in node.args))[:_MOST_NODES])
-        return ast.literal_eval(node)
-    except (ValueError, TypeError, RecursionError):
-        raise InvalidArgument(field, ast.unparse(node), "written out, as a list or a range") from None
+    return DartsGenotype(sample, concat, frozenset(merges), name)
 
 
 def _nodes(edges: Any, field: str) -> dict[int, list[Edge]]:

@@ -8,19 +8,28 @@ architecture under ``parameter``. A trial of ``nni.nas`` holds it under ``sample
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nni_strategies.errors import InvalidArgument
-from nni_strategies.nat.genotypes import MARK, DartsGenotype, read_genotype, read_genotypes
+from nni_strategies.nat.genotype_source import is_source
+from nni_strategies.nat.genotypes import DartsGenotype, read_genotype, read_genotypes
 from nni_strategies.nni_database import without_shown
 
 _WRAPPERS = ("parameter", "parameters", "sample", "configuration")
 
 
-def read_inputs(given: Any) -> list[Mapping[str, Any]]:
-    """Return architectures as they were given, each as label -> value.
+class Given(NamedTuple):
+    """An architecture, label -> value, and the genotype it was written as, if it was."""
+
+    sample: Mapping[str, Any]
+    genotype: DartsGenotype | None = None
+
+
+def read_inputs(given: Any) -> list[Given]:
+    """Return architectures as they were given.
 
     Parameters
     ----------
@@ -33,15 +42,19 @@ def read_inputs(given: Any) -> list[Mapping[str, Any]]:
         There is none, or the file cannot be read.
     """
     if isinstance(given, (str, Path)):
-        given = _read_file(str(given))
+        text, name = _text(str(given), "inputs")
+        if is_source(text):
+            found = read_genotypes(text, "inputs") if name is None else [read_genotype(text, name, "inputs")]
+            return [Given(genotype.sample, genotype) for genotype in found]
+        given = _json(text, name, "inputs")
     listed = [given] if isinstance(given, Mapping) else given
     if not isinstance(listed, (list, tuple)) or not listed:
         raise InvalidArgument("inputs", given, "an architecture as a dictionary label -> value, or a list of them")
-    return [unwrapped(one, f"inputs[{i}]") for i, one in enumerate(listed)]
+    return [Given(unwrapped(one, f"inputs[{i}]")) for i, one in enumerate(listed)]
 
 
-def read_architecture(path: str, field: str) -> tuple[Mapping[str, Any], DartsGenotype | None]:
-    """Return the architecture that a file holds, and the genotype, if it is written as one.
+def read_architecture(path: str, field: str) -> Given:
+    """Return the architecture that a file holds.
 
     Parameters
     ----------
@@ -55,34 +68,27 @@ def read_architecture(path: str, field: str) -> tuple[Mapping[str, Any], DartsGe
     InvalidArgument
         The file cannot be read, or holds none or several.
     """
-    file, name = divided(path)
-    text = _text(file, field)
-    if MARK in text:
+    text, name = _text(path, field)
+    if is_source(text):
         genotype = read_genotype(text, name, field)
-        return genotype.sample, genotype
-    return the_only_one(_json(text, field), field), None
+        return Given(genotype.sample, genotype)
+    return Given(the_only_one(_json(text, name, field), field))
 
 
-def _read_file(path: str) -> Any:
+def _text(path: str, field: str) -> tuple[str, str | None]:
+    """Return what is in the file, and the name behind it."""
     file, name = divided(path)
-    text = _text(file, "inputs")
-    if MARK not in text:
-        return _json(text, "inputs")
-    if name is not None:
-        return [read_genotype(text, name, "inputs").sample]
-    return [genotype.sample for genotype in read_genotypes(text, "inputs")]
-
-
-def _text(file: Path, field: str) -> str:
     try:
-        return file.read_text()
+        return file.read_text(encoding="utf-8-sig"), name
     except OSError as error:
-        raise InvalidArgument(field, str(file), f"a file that can be read: {error.strerror}") from error
+        raise InvalidArgument(field, path, f"a file that can be read: {error.strerror}") from error
     except ValueError as error:
-        raise InvalidArgument(field, str(file), f"a file of text: {error}") from error
+        raise InvalidArgument(field, path, f"a file of text: {error}") from error
 
 
-def _json(text: str, field: str) -> Any:
+def _json(text: str, name: str | None, field: str) -> Any:
+    if name is not None:
+        raise InvalidArgument(field, name, "no name: there are no genotypes in this file, which alone have names")
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -92,7 +98,8 @@ def _json(text: str, field: str) -> Any:
 def divided(path: str) -> tuple[Path, str | None]:
     """Return the file and the name of ``FILE:NAME``; the name is None where the whole names a file, or has none."""
     file, _, name = path.rpartition(":")
-    return (Path(file), name) if file and name.isidentifier() and not Path(path).exists() else (Path(path), None)
+    # unlike pathlib's, it is False of what cannot be looked at
+    return (Path(file), name) if file and name.isidentifier() and not os.path.exists(path) else (Path(path), None)
 
 
 def the_only_one(given: Any, field: str) -> Mapping[str, Any]:

@@ -107,7 +107,8 @@ class NATSearcher(Searcher):
     def describe(self) -> dict[str, Any]:
         """Return what this search is, as JSON types: with given inputs as they were read, and what may become what."""
         moves = np.packbits(self.transitions.moves(self.transitions.costs.edge_costs))
-        read = None if self.config.inputs is None else read_inputs(self.config.inputs)
+        inputs = self.config.inputs
+        read = None if inputs is None else [one.sample for one in read_inputs(inputs)]
         said = {"inputs": read, "moves": zlib.crc32(moves.tobytes())}
         if self._taught is not None:
             said["policy"] = self._taught.checksum

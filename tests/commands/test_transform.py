@@ -140,6 +140,8 @@ def test_a_genotype_of_darts_comes_out_as_one(files):
     assert str(out) in said
     found = read_genotype(out.read_text(), "found_2", "x")
     assert (found.sample, found.concat) == (expected, concat)
+    run(files, *SCORED, "--arch", f"{file}:V2", "--out", files / "class.PY")
+    assert read_genotype((files / "class.PY").read_text(), "class_", "x") == found
     assert "genotypes.py:V2 transformed" in (files / "page.html").read_text()
 
 

@@ -65,7 +65,7 @@ def test_without_concat_any_merge_will_do_and_null_is_none():
     found = read_genotype("Genotype(normal=[('null', 0), ('a', 1)], reduce=[('a', 0), ('a', 1)])", None, "x")
     assert found.sample["normal/op_2_0"] == "none"
     assert found.merges == {"all", "loose_end"}
-    assert "concat" not in found.text("x")
+    assert "_concat" not in found.text("x")
 
 
 def test_which_nodes_are_the_output_is_told_apart():
@@ -95,6 +95,9 @@ def test_which_nodes_are_the_output_is_told_apart():
         ("[('a', 0, 2), ('b', 1, 2), ('a', 0, 4), ('b', 1, 4)]", r"node 3 = \"0 edges\""),
         ("[('a', 0, 'b'), ('b', 1, 2)]", r"normal\[0\]"),
         ("[('a', 0, [2]), ('b', 1, 2)]", r"normal\[0\]"),
+        ("cell", "without names"),
+        ("[('a', 0)] + cell", "without names"),
+        ("list(3)", "without names"),
         ("range(10 ** 12)", "written out"),
         ("range(1000000000000)", r"normal\[0\] = 0"),
     ],
@@ -113,6 +116,12 @@ def test_what_is_no_cell_is_refused(normal: str, told: str):
         ("(" * 5000 + "Genotype()", "Python that assigns genotypes"),
         ("G = Genotype(normal=[('a', 0), ('a', 1)])", "x, G, reduce = null: given"),
         ("G = Genotype(normals=[])", "did you mean 'normal'"),
+        ("G = Genotype([], [], normal=[])", 'x, G = "normal": each of .* once'),
+        ("G = Genotype([], [], [], [], [])", 'x, G = "5 arguments": at most 4'),
+        ("G = Genotype(**cell)", 'x, G = "cell"'),
+        ("10/06 03:20 PM genotype = Genotype(normal=[])", "without what a log writes before"),
+        ("G = Genotype(normal=[])\nG = None", "assigns none"),
+        ("G = Genotype(normal=[])\ndel G", "assigns none"),
         ("G = Genotype(normal=[('a', 0), ('a', 1)], normal_concat='ab', reduce=[])", "normal_concat"),
     ],
 )
@@ -120,6 +129,38 @@ def test_what_holds_no_genotype_is_refused(text: str, told: str):
     for read in (lambda: read_genotypes(text, "x"), lambda: read_genotype(text, None, "x")):
         with pytest.raises(InvalidArgument, match=told):
             read()
+
+
+CELL = "[('a', 0), ('b', 1)]"
+ONE = f"Genotype(normal={CELL}, reduce={CELL})"
+OTHER = f"Genotype(normal={CELL}, reduce=[('a', 1), ('b', 0)])"
+
+
+def test_all_of_a_text_are_found_each_once_in_its_order():
+    text = f"B: Genotype = {ONE}\n{OTHER}\nA = C = {OTHER}\nD = C\nB = A\nE: Genotype\n{ONE}\nF = gt.{ONE}"
+    found = read_genotypes(text, "x")
+    assert [one.name for one in found] == ["", "A", "", "F"]
+    assert [one == read_genotype(ONE, None, "x") for one in found] == [False, False, True, True]
+    for name in ("A", "B", "C", "D"):
+        assert read_genotype(text, name, "x") == found[1]
+    with pytest.raises(InvalidArgument, match=r'"4 genotypes": FILE:NAME of one of A, C, D, B, F'):
+        read_genotype(text, None, "x")
+    with pytest.raises(InvalidArgument, match=r'"2 genotypes": one of a name'):
+        read_genotype(f"{ONE}\n{OTHER}", None, "x")
+
+
+def test_lists_may_be_put_together():
+    nodes = "[('a', 0)] + list((('b', 1),)) + [('a', 0), ('b', 1)]"
+    found = read_genotype(LINE.format(nodes, "list(range(3, 4))"), None, "x")
+    assert found.sample == read_genotype(LINE.format([("a", 0), ("b", 1), ("a", 0), ("b", 1)], [3]), None, "x").sample
+
+
+def test_what_is_written_can_be_imported_where_nothing_else_is():
+    namespace: dict[str, Any] = {}
+    exec(read_genotype(LINE.format(NORMAL, [2, 3]), None, "x").text("found"), namespace)
+    assert namespace["found"].normal == NORMAL and namespace["found"].reduce_concat == [2, 3]
+    exec(read_genotype(ONE, None, "x").text("found"), namespace)
+    assert namespace["found"]._fields == ("normal", "reduce")
 
 
 def test_nothing_is_run(tmp_path):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import nni_strategies.bridge.torchvision_first  # noqa: F401
+
+# isort: split
 import pytest
+from nni.nas.hub.pytorch.nasnet import NDS
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.given_inputs import checked_inputs
@@ -53,3 +58,23 @@ def test_a_dead_cell_among_two_is_named() -> None:
     given |= {label: [0] for label in given if "input" in label}
     with pytest.raises(InvalidArgument, match="cell reduce"):
         checked_inputs(given, moves(space))
+
+
+CHAIN = "[('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 2), ('skip_connect', 1)]"
+ONE_NODE = "[('skip_connect', 0), ('skip_connect', 1)]"
+
+
+def test_genotypes_are_refused_by_name_where_the_space_has_others(tmp_path: Path) -> None:
+    cells = NDS(["skip_connect", "none"], "all", num_nodes_per_cell=2, width=4, num_cells=3, dataset="cifar")
+    here = moves_of_space(cells)
+    file = tmp_path / "genotypes.py"
+    file.write_text(
+        f"ALL = Genotype(normal={CHAIN}, normal_concat=[2, 3], reduce={CHAIN}, reduce_concat=[2, 3])\n"
+        f"LOOSE = Genotype(normal={CHAIN}, normal_concat=[3], reduce={CHAIN}, reduce_concat=[3])\n"
+        f"SMALL = Genotype(normal={ONE_NODE}, reduce={ONE_NODE})\n"
+    )
+    assert len(checked_inputs(f"{file}:ALL", here)) == 1
+    with pytest.raises(InvalidArgument, match=r"inputs\[1\] \(LOOSE\), genotype, concat = .*'all'; FILE:NAME reads"):
+        checked_inputs(file, here)
+    with pytest.raises(InvalidArgument, match=r"inputs\[0\] \(SMALL\), nodes of normal = \"2 to 2\""):
+        checked_inputs(f"{file}:SMALL", here)

@@ -39,10 +39,12 @@ V2 = {"normal/op_2_0": "skip_connect", "normal/input_2_0": [1], "normal/op_2_1":
     ],
 )
 def test_all_forms_are_read(tmp_path: Path, given: Any) -> None:
-    assert read_inputs(given) == [FLAT]
+    assert read_inputs(given) == [(FLAT, None)]
     file = tmp_path / "given.json"
     file.write_text(json.dumps(given))
-    assert read_inputs(file) == read_inputs(str(file)) == [FLAT]
+    assert read_inputs(file) == read_inputs(str(file)) == [(FLAT, None)]
+    file.write_text("\ufeff" + json.dumps(given))  # as editors on Windows write it
+    assert read_inputs(file) == [(FLAT, None)]
 
 
 @pytest.mark.parametrize("content", ["", "{", "3", "[]", "[3]", '"text"'])
@@ -66,6 +68,10 @@ def test_several_or_none_are_not_one(given: Any, told: str) -> None:
         the_only_one(given, "--arch")
 
 
+def samples(given: Any) -> list[Any]:
+    return [one.sample for one in read_inputs(given)]
+
+
 @pytest.fixture
 def genotypes(tmp_path: Path) -> Path:
     file = tmp_path / "genotypes.py"
@@ -78,12 +84,12 @@ def test_one_genotype_of_a_file_is_named(genotypes: Path, name: str) -> None:
     sample, genotype = read_architecture(f"{genotypes}:{name}", "--arch")
     assert sample == V2
     assert genotype is not None and genotype.sample == V2
-    assert read_inputs(f"{genotypes}:{name}") == [V2]  # though another in the file is none of NNI's
+    assert samples(f"{genotypes}:{name}") == [V2]  # though another in the file is none of NNI's
 
 
 def test_all_genotypes_of_a_file_are_inputs_each_once(genotypes: Path) -> None:
     genotypes.write_text("\n".join(line for line in GENOTYPES.splitlines() if not line.startswith("ODD")))
-    assert read_inputs(genotypes) == [V2, {label: "none" if "/op_" in label else V2[label] for label in V2}]
+    assert samples(genotypes) == [V2, {label: "none" if "/op_" in label else V2[label] for label in V2}]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +117,7 @@ def test_a_colon_in_a_file_s_own_name_is_none_of_ours(tmp_path: Path) -> None:
     file.write_text(GENOTYPES)
     assert divided(str(file)) == (file, None)
     assert divided("genotypes.py") == (Path("genotypes.py"), None)
+    assert divided(f"{'x' * 300}.py:b") == (Path(f"{'x' * 300}.py"), "b")
     assert divided("C:/x y.json") == (Path("C:/x y.json"), None)
 
 
@@ -124,6 +131,15 @@ def test_a_broken_file_is_refused_by_name(tmp_path: Path, content: bytes) -> Non
         read_architecture(str(file), "--arch")
     with pytest.raises(InvalidArgument, match=r"--arch = .*nowhere"):
         read_architecture(str(tmp_path / "nowhere.json"), "--arch")
+    with pytest.raises(InvalidArgument, match=r"--arch = .*xxx"):
+        read_architecture(f"{'x' * 300}:NAME", "--arch")
+
+
+def test_what_is_in_json_has_no_name(tmp_path: Path) -> None:
+    (tmp_path / "in.json").write_text(json.dumps(FLAT))
+    for read in (read_inputs, lambda path: read_architecture(path, "inputs")):
+        with pytest.raises(InvalidArgument, match='inputs = "V2": no name'):
+            read(f"{tmp_path}/in.json:V2")
 
 
 def test_the_published_cell_of_darts_in_its_authors_form(tmp_path: Path) -> None:
@@ -136,4 +152,4 @@ def test_the_published_cell_of_darts_in_its_authors_form(tmp_path: Path) -> None
         reduce_concat=range(2, 6))"""
     file = tmp_path / "log.txt"
     file.write_text(text)
-    assert read_inputs(file) == [CELLS["DARTS"].sample]
+    assert samples(file) == [CELLS["DARTS"].sample]
