@@ -40,6 +40,16 @@ def test_bad_options_are_refused(search: Any, words: str, told: str):
         search.read_options(words.split())
 
 
+def test_a_genotype_is_taken_if_its_output_is_that_of_the_space(search: Any, tmp_path: Path):
+    chain = [("skip_connect", 0), ("skip_connect", 1)] + 3 * [("sep_conv_3x3", 2), ("skip_connect", 1)]
+    line = "{0} = Genotype(normal={1}, normal_concat={2}, reduce={1}, reduce_concat={2})\n"
+    file = tmp_path / "cells.py"
+    file.write_text(line.format("ALL", chain, [2, 3, 4, 5]) + line.format("LOOSE", chain, [3, 4, 5]))
+    assert search.read_options(["--arch", f"{file}:ALL"]).arch["normal/op_5_0"] == "sep_conv_3x3"
+    with pytest.raises(InvalidArgument, match=r"--arch, concat = .*'all'"):
+        search.read_options(["--arch", f"{file}:LOOSE"])
+
+
 def test_half_an_option_is_none(search: Any):
     """Its defaults are looked up by its whole name."""
     with pytest.raises(SystemExit) as ended:
