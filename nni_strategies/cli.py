@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 
 import typer
 
@@ -49,6 +50,8 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a trial may report text that the terminal has no characters for
             stream.reconfigure(errors="backslashreplace")
+    # NNI's when it is imported, of classes that torch has got since; it concerns no model space
+    warnings.filterwarnings("ignore", ".*is found to be not a nn.Module", RuntimeWarning)
     try:
         build()()
     except NNIStrategiesError as error:

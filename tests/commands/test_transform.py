@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -235,6 +237,15 @@ def test_bad_input_of_any_kind_is_exit_code_2_without_traceback(tmp_path, monkey
         said = capsys.readouterr().err
         assert ended.value.code == 2 and said.startswith("error: ") and message in said, (option, value, said)
         assert "Traceback" not in said and sorted(path.name for path in tmp_path.iterdir()) == there
+
+
+def test_nothing_but_the_message_is_said(files):
+    """In a process of its own, since NNI warns of new classes of torch when it is imported."""
+    (files / "in.json").write_text("{}")
+    program = [sys.executable, "-m", "nni_strategies.cli", *words(files, "--scorer", f"{__name__}:dilated")]
+    done = subprocess.run(program, capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: architecture") and len(done.stderr.splitlines()) == 1
 
 
 def test_a_folder_is_no_file_to_write_over(files):
