@@ -137,7 +137,7 @@ class Trained:
 
     def test(self, architectures: Architectures) -> npt.NDArray[np.float64]:
         """Return what is reported, in per cent, ``[n]``: of other trainings, on other images."""
-        return np.mean([self._accuracies(architectures, seed)[:, 1] for seed in REPORTED], axis=0)  # type: ignore[no-any-return]
+        return np.mean([self._accuracies(architectures, seed)[:, 1] for seed in REPORTED], axis=0)
 
     def inputs(self, n: int = N_INPUTS, seed: int = INPUT_SEED) -> Architectures:
         """Return uniform draws, none of them dead."""

@@ -33,8 +33,8 @@ from torch.utils.data import TensorDataset
 from nni_strategies import NATOneShot
 from nni_strategies.bridge.experiment import NasExperiment
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.genotypes import Architecture
 from nni_strategies.nat.input_files import divided, read_architecture
-from nni_strategies.nat.model_space.merges import check_merge
 from nni_strategies.nat.policy.make import POLICIES
 from nni_strategies.nat.rules import RULES
 from nni_strategies.nat.supernet_paths import LEARNED_PATHS
@@ -114,21 +114,18 @@ def read_options(words: Sequence[str]) -> argparse.Namespace:
     for name in ("output", "report"):
         if getattr(given, name) is not None:
             refuse_unwritable(getattr(given, name), f"--{name}")
-    given.arch = given_architecture(given)
+    given.arch = given_architecture(given.arch)
     return given
 
 
-def given_architecture(given: argparse.Namespace) -> dict[str, Any]:
-    """Return the sample of a published cell or of a file."""
-    if given.arch in CELLS:
-        return CELLS[given.arch].sample
-    path = str(Path(given.arch).expanduser())
+def given_architecture(name: str) -> Architecture:
+    """Return a published cell or that of a file."""
+    if name in CELLS:
+        return CELLS[name].sample
+    path = str(Path(name).expanduser())
     if not divided(path)[0].is_file():
-        raise InvalidArgument("--arch", given.arch, f"a file, or one of {list(CELLS)}", CELLS)
-    sample, genotype = read_architecture(path, "--arch")
-    if genotype is not None:
-        check_merge(space_of(given), genotype, "--arch")
-    return dict(sample)
+        raise InvalidArgument("--arch", name, f"a file, or one of {list(CELLS)}", CELLS)
+    return read_architecture(path, "--arch")
 
 
 def digits() -> tuple[Part, Part, Part]:

@@ -8,12 +8,12 @@ import keyword
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 if TYPE_CHECKING:
-    from nni_strategies.nat.genotypes import DartsGenotype
+    from nni_strategies.nat.genotypes import Architecture, DartsGenotype
     from nni_strategies.nat.transform import TransformResult
 
 _SPACE = "module:name of a model space's class, or of what makes a search space."
@@ -60,6 +60,7 @@ def transform(
     """Transform an architecture into one that costs no more and, as far as the scorer can tell, is no worse."""
     from nni_strategies.errors import InvalidArgument, NNIStrategiesError
     from nni_strategies.nat import policy_file
+    from nni_strategies.nat.genotypes import DartsGenotype
     from nni_strategies.nat.input_files import read_architecture
     from nni_strategies.nat.transform import transform as transformed
     from nni_strategies.report.best import write_atomically
@@ -72,8 +73,8 @@ def transform(
     )
     if (scorer is None) == (supernet is None):
         raise InvalidArgument("--scorer", scorer, "given, or --supernet, but not both")
-    sample, genotype = read_architecture(str(arch), "--arch")
-    if genotype is None and _is_python(out):
+    given = read_architecture(str(arch), "--arch")
+    if _is_python(out) and not isinstance(given, DartsGenotype):
         raise InvalidArgument("--out", str(out), "a file of JSON: only what --arch has as a genotype is written as one")
     make, arguments = _named("--space", space), _object("--space-kwargs", space_kwargs)
     score = _named("--scorer", scorer) if scorer is not None else None
@@ -83,15 +84,11 @@ def transform(
     rules |= {"op_classes": _object("--op-classes", op_classes), "input_shape": _shape(input_shape)}
     rules["costs"] = None if costs is None else _object("--costs", _text("--costs", costs))
     made = _space(make, arguments, widen)
-    if genotype is not None:
-        from nni_strategies.nat.model_space.merges import check_merge
-
-        check_merge(made, genotype, "--arch")
     for option, path in outputs.items():
         refuse_unwritable(path, option)
-    found = transformed(sample, made, score, policy=policy, queries=queries, k=k, seed=seed, **rules)
+    found = transformed(given, made, score, policy=policy, queries=queries, k=k, seed=seed, **rules)
     try:
-        write_atomically(out, _written(found, genotype, out))
+        write_atomically(out, _written(found, given, out))
         if result is not None:
             write_atomically(result, found.to_json() + "\n")
         if report is not None:
@@ -125,11 +122,11 @@ def _is_python(path: Path) -> bool:
     return path.suffix.lower() == ".py"
 
 
-def _written(found: TransformResult, genotype: DartsGenotype | None, out: Path) -> str:
-    """Return the text of the output: JSON, or a genotype, if it came as one and shall be Python."""
-    if genotype is not None and _is_python(out):
+def _written(found: TransformResult, given: Architecture, out: Path) -> str:
+    """Return the text of the output: JSON, or a genotype, which only what came as one becomes."""
+    if _is_python(out):
         name = re.sub(r"\W|^(?=\d)", "_", out.stem)
-        return genotype.text(f"{name}_" if keyword.iskeyword(name) else name, found.after)
+        return cast("DartsGenotype", given).text(f"{name}_" if keyword.iskeyword(name) else name, found.after)
     return json.dumps(found.after, indent=1) + "\n"
 
 

@@ -20,7 +20,9 @@ def is_source(text: str) -> bool:
 
 
 def calls_in(text: str, field: str) -> tuple[dict[str, ast.Call], list[ast.Call]]:
-    """Return the calls of ``Genotype`` by the names that have them at the end of a text, and those without a name.
+    """Return the calls of ``Genotype`` by the names that have them at the end of a text, and all of them in its order.
+
+    All are those of names, each once, and those that stand alone.
 
     Parameters
     ----------
@@ -53,7 +55,8 @@ def calls_in(text: str, field: str) -> tuple[dict[str, ast.Call], list[ast.Call]
             bare.append(genotype)
     if not named and not bare:
         raise InvalidArgument(field, text, f"Python that assigns {_NAME}(...) to names; this assigns none")
-    return named, bare
+    once = {id(call): call for call in (*named.values(), *bare)}
+    return named, sorted(once.values(), key=lambda call: (call.lineno, call.col_offset))
 
 
 def _targets(statement: ast.stmt) -> list[str]:

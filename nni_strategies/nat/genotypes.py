@@ -64,6 +64,14 @@ class DartsGenotype:
         return "\n".join([*lines, "", f"{name} = Genotype({inner})", ""])
 
 
+Architecture = Mapping[str, Any] | DartsGenotype  # as it is given: NNI's sample, or as DARTS writes it
+
+
+def sample_of(given: Architecture) -> Mapping[str, Any]:
+    """Return NNI's sample of what is given."""
+    return given.sample if isinstance(given, DartsGenotype) else given
+
+
 def read_genotypes(text: str, field: str) -> list[DartsGenotype]:
     """Return the genotypes of a text of Python, each once, in its order.
 
@@ -79,11 +87,9 @@ def read_genotypes(text: str, field: str) -> list[DartsGenotype]:
     InvalidArgument
         It is no Python, there is none in it, or one is none that NNI's cells can be.
     """
-    named, bare = calls_in(text, field)
+    named, calls = calls_in(text, field)
     names = {id(call): name for name, call in reversed(named.items())}
-    once = {id(call): call for call in (*named.values(), *bare)}
-    in_order = sorted(once.values(), key=lambda call: (call.lineno, call.col_offset))
-    return [_genotype(call, names.get(id(call), ""), field) for call in in_order]
+    return [_genotype(call, names.get(id(call), ""), field) for call in calls]
 
 
 def read_genotype(text: str, name: str | None, field: str) -> DartsGenotype:
@@ -101,13 +107,11 @@ def read_genotype(text: str, name: str | None, field: str) -> DartsGenotype:
     InvalidArgument
         There is none of this name, there are several to choose from, or it is none that NNI's cells can be.
     """
-    named, bare = calls_in(text, field)
-    different = {id(call): call for call in (*named.values(), *bare)}
-    if name is None and len(different) == 1:
-        (call,) = different.values()
-        return _genotype(call, next(iter(named), ""), field)
+    named, calls = calls_in(text, field)
+    if name is None and len(calls) == 1:
+        return _genotype(calls[0], next(iter(named), ""), field)
     if name not in named:
-        given = f"{len(different)} genotypes" if name is None else name
+        given = f"{len(calls)} genotypes" if name is None else name
         allowed = f"FILE:NAME of one of {', '.join(named)}" if named else "one of a name; none of these has one"
         raise InvalidArgument(field, given, allowed, named)
     return _genotype(named[name], name, field)

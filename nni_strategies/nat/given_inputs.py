@@ -8,7 +8,7 @@ from typing import Any
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.edges import Architectures, EdgeView
-from nni_strategies.nat.genotypes import DartsGenotype
+from nni_strategies.nat.genotypes import DartsGenotype, sample_of
 from nni_strategies.nat.input_files import read_inputs
 from nni_strategies.nat.moves_of_space import SpaceMoves
 from nni_strategies.topology.cells import EDGE_LABEL, NODE_LABEL
@@ -32,28 +32,20 @@ def checked_inputs(given: Any, moves: SpaceMoves) -> Architectures:
     """
     view = moves.transitions.view
     configurations = []
-    for i, (sample, genotype) in enumerate(read_inputs(given)):
-        flat = moves.space.flatten(sample) if moves.samples is None else sample
+    for i, one in enumerate(read_inputs(given)):
+        flat = moves.space.flatten(sample_of(one)) if moves.samples is None else one
         try:
-            if genotype is not None and moves.model_space is not None:
-                _check_merge(moves.model_space, genotype)
-            _check_nodes(flat, view)
+            _check_nodes(sample_of(flat), view)
             configuration = moves.space.normal_form(moves.configuration(moves.read(flat)))
             moves.transitions.refuse_dead(view.encode([configuration]))
         except InvalidArgument as error:
             nearest = [error.nearest] if error.nearest else []
             which, allowed = f"inputs[{i}]", error.allowed
-            if genotype is not None and genotype.name:
-                which, allowed = f"inputs[{i}] ({genotype.name})", f"{allowed}; FILE:NAME reads one genotype alone"
+            if isinstance(one, DartsGenotype) and one.name:
+                which, allowed = f"inputs[{i}] ({one.name})", f"{allowed}; FILE:NAME reads one genotype alone"
             raise InvalidArgument(f"{which}, {error.field}", error.value, allowed, nearest) from error
         configurations.append(configuration)
     return view.encode(configurations)
-
-
-def _check_merge(space: Any, genotype: DartsGenotype) -> None:
-    from nni_strategies.nat.model_space.merges import check_merge  # loads nni.nas, as the space did
-
-    check_merge(space, genotype, "genotype")
 
 
 def _check_nodes(flat: Mapping[str, Any], view: EdgeView) -> None:

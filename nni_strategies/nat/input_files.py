@@ -11,25 +11,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from nni_strategies.errors import InvalidArgument
 from nni_strategies.nat.genotype_source import is_source
-from nni_strategies.nat.genotypes import DartsGenotype, read_genotype, read_genotypes
+from nni_strategies.nat.genotypes import Architecture, read_genotype, read_genotypes
 from nni_strategies.nni_database import without_shown
 
 _WRAPPERS = ("parameter", "parameters", "sample", "configuration")
 
 
-class Given(NamedTuple):
-    """An architecture, label -> value, and the genotype it was written as, if it was."""
-
-    sample: Mapping[str, Any]
-    genotype: DartsGenotype | None = None
-
-
-def read_inputs(given: Any) -> list[Given]:
-    """Return architectures as they were given.
+def read_inputs(given: Any) -> list[Architecture]:
+    """Return architectures as they were given, each as label -> value or a genotype.
 
     Parameters
     ----------
@@ -44,16 +37,15 @@ def read_inputs(given: Any) -> list[Given]:
     if isinstance(given, (str, Path)):
         text, name = _text(str(given), "inputs")
         if is_source(text):
-            found = read_genotypes(text, "inputs") if name is None else [read_genotype(text, name, "inputs")]
-            return [Given(genotype.sample, genotype) for genotype in found]
+            return [read_genotype(text, name, "inputs")] if name else list(read_genotypes(text, "inputs"))
         given = _json(text, name, "inputs")
     listed = [given] if isinstance(given, Mapping) else given
     if not isinstance(listed, (list, tuple)) or not listed:
         raise InvalidArgument("inputs", given, "an architecture as a dictionary label -> value, or a list of them")
-    return [Given(unwrapped(one, f"inputs[{i}]")) for i, one in enumerate(listed)]
+    return [unwrapped(one, f"inputs[{i}]") for i, one in enumerate(listed)]
 
 
-def read_architecture(path: str, field: str) -> Given:
+def read_architecture(path: str, field: str) -> Architecture:
     """Return the architecture that a file holds.
 
     Parameters
@@ -70,9 +62,8 @@ def read_architecture(path: str, field: str) -> Given:
     """
     text, name = _text(path, field)
     if is_source(text):
-        genotype = read_genotype(text, name, field)
-        return Given(genotype.sample, genotype)
-    return Given(the_only_one(_json(text, name, field), field))
+        return read_genotype(text, name, field)
+    return the_only_one(_json(text, name, field), field)
 
 
 def _text(path: str, field: str) -> tuple[str, str | None]:

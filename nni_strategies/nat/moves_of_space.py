@@ -8,6 +8,7 @@ from typing import Any
 
 from nni_strategies.errors import InvalidArgument, InvalidConfiguration
 from nni_strategies.nat.edge_views import edge_view
+from nni_strategies.nat.genotypes import Architecture, DartsGenotype
 from nni_strategies.nat.label_transitions import given_costs, made_transitions
 from nni_strategies.nat.live_costs import CostMode
 from nni_strategies.nat.operation_classes import classes_by_name
@@ -43,16 +44,24 @@ class SpaceMoves:
         """The search space."""
         return self.transitions.view.space
 
-    def read(self, sample: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a sample, checked. An input of NNI's cells may be a number in place of a list of one.
+    def read(self, sample: Architecture) -> dict[str, Any]:
+        """Return a sample, or a genotype's, checked.
 
+        An input of NNI's cells may be a number in place of a list of one.
         Labels that a model space lacks are passed on, as NNI does, unless one is missing or they are of more nodes.
 
         Raises
         ------
         InvalidArgument
-            It is not of the space; with NNI's own words, where there are any, and the nearest label or value.
+            It is not of the space; with NNI's own words, where there are any, and the nearest label or value. Or the
+            output of a genotype is of other nodes than that of a model space's cells.
         """
+        if isinstance(sample, DartsGenotype):
+            if self.model_space is not None:
+                from nni_strategies.nat.model_space.merges import check_merge  # loads nni.nas, as the space did
+
+                check_merge(self.model_space, sample)
+            sample = sample.sample
         if not isinstance(sample, Mapping):
             raise InvalidArgument("architecture", sample, "a dictionary label -> value")
         labels = [p.label for p in self.space.parameters if p.condition is None]

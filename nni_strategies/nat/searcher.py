@@ -32,6 +32,7 @@ from nni_strategies.nat import policy_file
 from nni_strategies.nat.config import NATConfig
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Identity, bounded, contexts, identities
+from nni_strategies.nat.genotypes import sample_of
 from nni_strategies.nat.given_inputs import checked_inputs
 from nni_strategies.nat.input_files import read_inputs
 from nni_strategies.nat.learner import Learner
@@ -108,7 +109,7 @@ class NATSearcher(Searcher):
         """Return what this search is, as JSON types: with given inputs as they were read, and what may become what."""
         moves = np.packbits(self.transitions.moves(self.transitions.costs.edge_costs))
         inputs = self.config.inputs
-        read = None if inputs is None else [one.sample for one in read_inputs(inputs)]
+        read = None if inputs is None else [sample_of(one) for one in read_inputs(inputs)]
         said = {"inputs": read, "moves": zlib.crc32(moves.tobytes())}
         if self._taught is not None:
             said["policy"] = self._taught.checksum

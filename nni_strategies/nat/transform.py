@@ -26,6 +26,7 @@ from nni_strategies.nat import policy_file
 from nni_strategies.nat.derive import Derivation
 from nni_strategies.nat.edges import Architectures
 from nni_strategies.nat.evaluated import Evaluated, bounded, joined
+from nni_strategies.nat.genotypes import Architecture
 from nni_strategies.nat.learner import Learner
 from nni_strategies.nat.learner_config import LearnerConfig
 from nni_strategies.nat.live_costs import CostMode
@@ -76,7 +77,7 @@ class TransformResult(Transformation):
 
 
 def transform(
-    sample: Mapping[str, Any],
+    sample: Architecture,
     space: Any,
     scorer: Any,
     *,
@@ -98,7 +99,7 @@ def transform(
     Parameters
     ----------
     sample
-        The architecture: NNI's exported dictionary, or a configuration.
+        The architecture: NNI's exported dictionary, a configuration, or a genotype (:mod:`.genotypes`).
     space
         A model space of ``nni.nas``, or a search space; see :func:`~.moves_of_space.moves_of_space`.
     scorer

@@ -36,11 +36,15 @@ def outlook_line(outlooks: Sequence[float]) -> str:
     """Return whether there was something left to learn, from the outlook of each query in order; nothing of none."""
     if not outlooks:
         return ""
-    idle = len(list(itertools.takewhile(lambda share: share == 0, reversed(outlooks))))
-    if idle:
+    if idle := idle_at_the_end(outlooks):
         return f"For the last {idle} queries no input had an output that was worth one: fewer would have done."
     share = round(100 * outlooks[-1])
     return f"When the last query was chosen, of inputs drawn at random {share} % had an output worth one."
+
+
+def idle_at_the_end(outlooks: Sequence[float]) -> int:
+    """Return for how long nothing was worth a query, to the end."""
+    return len(list(itertools.takewhile(lambda share: share == 0, reversed(outlooks))))
 
 
 def gain_curve(found: Transformations, experiment: ExperimentRecord) -> Figure:

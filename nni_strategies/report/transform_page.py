@@ -5,7 +5,6 @@ It is made of what :meth:`~nni_strategies.nat.transform.TransformResult.to_json`
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from nni_strategies.report import figures, html
 from nni_strategies.report.figures import Figure, number
 from nni_strategies.report.nat_cells import cell_pairs
-from nni_strategies.report.nat_gains import queries_band
+from nni_strategies.report.nat_gains import idle_at_the_end, queries_band
 from nni_strategies.report.nat_pairs import LEGEND, amount, changes, drawn_pairs, percent
 from nni_strategies.report.page import document
 
@@ -66,8 +65,7 @@ def _curve(told: Mapping[str, Any]) -> str:
 
 def _outlook(rounds: Sequence[float]) -> str:
     """Return whether the last round of queries was worth it, as far as the critic can tell; nothing of none."""
-    idle = len(list(itertools.takewhile(lambda worth: worth == 0, reversed(rounds))))
-    if idle:
+    if idle := idle_at_the_end(rounds):
         last = "last round" if idle == 1 else f"last {idle} rounds"
         return f"<p>In the {last} of queries nothing that it may become was worth one: fewer would have done.</p>"
     told = "When the last round of queries began, the critic still saw outputs that might be better than all it knew."

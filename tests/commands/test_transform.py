@@ -144,6 +144,12 @@ def test_a_genotype_of_darts_comes_out_as_one(files):
     assert (found.sample, found.concat) == (expected, concat)
     run(files, *SCORED, "--arch", f"{file}:V2", "--out", files / "class.PY")
     assert read_genotype((files / "class.PY").read_text(), "class_", "x") == found
+    loose = {"normal": (3, 4, 5), "reduce": (3, 4, 5)}  # node 2 is read by another, in both cells
+    file.write_text(DartsGenotype(SAMPLE, loose, frozenset()).text("V2"))
+    there = sorted(files.iterdir())
+    with pytest.raises(NNIStrategiesError, match=r"architecture, concat = .*merge_op 'all'"):
+        run(files, *SCORED, "--arch", f"{file}:V2", "--out", files / "loose.py")
+    assert sorted(files.iterdir()) == there
     assert "genotypes.py:V2 transformed" in (files / "page.html").read_text()
 
 

@@ -45,9 +45,10 @@ def test_a_genotype_is_taken_if_its_output_is_that_of_the_space(search: Any, tmp
     line = "{0} = Genotype(normal={1}, normal_concat={2}, reduce={1}, reduce_concat={2})\n"
     file = tmp_path / "cells.py"
     file.write_text(line.format("ALL", chain, [2, 3, 4, 5]) + line.format("LOOSE", chain, [3, 4, 5]))
-    assert search.read_options(["--arch", f"{file}:ALL"]).arch["normal/op_5_0"] == "sep_conv_3x3"
-    with pytest.raises(InvalidArgument, match=r"--arch, concat = .*'all'"):
-        search.read_options(["--arch", f"{file}:LOOSE"])
+    small = ["--small", "--device", "cpu", "--epochs", "1", "--retrain-epochs", "0", "--arch"]
+    assert search.main([*small, f"{file}:ALL"])["before"]["normal/op_5_0"] == "sep_conv_3x3"
+    with pytest.raises(InvalidArgument, match=r"architecture, concat = .*'all'"):
+        search.main([*small, f"{file}:LOOSE"])
 
 
 def test_half_an_option_is_none(search: Any):

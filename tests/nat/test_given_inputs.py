@@ -74,7 +74,7 @@ def test_genotypes_are_refused_by_name_where_the_space_has_others(tmp_path: Path
         f"SMALL = Genotype(normal={ONE_NODE}, reduce={ONE_NODE})\n"
     )
     assert len(checked_inputs(f"{file}:ALL", here)) == 1
-    with pytest.raises(InvalidArgument, match=r"inputs\[1\] \(LOOSE\), genotype, concat = .*'all'; FILE:NAME reads"):
+    with pytest.raises(InvalidArgument, match=r"inputs\[1\] \(LOOSE\), architecture, concat = .*'all'; FILE:NAME"):
         checked_inputs(file, here)
     with pytest.raises(InvalidArgument, match=r"inputs\[0\] \(SMALL\), nodes of normal = \"2 to 2\""):
         checked_inputs(f"{file}:SMALL", here)

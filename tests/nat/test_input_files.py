@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from nni_strategies.errors import InvalidArgument
+from nni_strategies.nat.genotypes import DartsGenotype, sample_of
 from nni_strategies.nat.input_files import divided, read_architecture, read_inputs, the_only_one
 from search_spaces.handcrafted_cells import CELLS
 
@@ -39,12 +40,12 @@ V2 = {"normal/op_2_0": "skip_connect", "normal/input_2_0": [1], "normal/op_2_1":
     ],
 )
 def test_all_forms_are_read(tmp_path: Path, given: Any) -> None:
-    assert read_inputs(given) == [(FLAT, None)]
+    assert read_inputs(given) == [FLAT]
     file = tmp_path / "given.json"
     file.write_text(json.dumps(given))
-    assert read_inputs(file) == read_inputs(str(file)) == [(FLAT, None)]
+    assert read_inputs(file) == read_inputs(str(file)) == [FLAT]
     file.write_text("\ufeff" + json.dumps(given))  # as editors on Windows write it
-    assert read_inputs(file) == [(FLAT, None)]
+    assert read_inputs(file) == [FLAT]
 
 
 @pytest.mark.parametrize("content", ["", "{", "3", "[]", "[3]", '"text"'])
@@ -69,7 +70,7 @@ def test_several_or_none_are_not_one(given: Any, told: str) -> None:
 
 
 def samples(given: Any) -> list[Any]:
-    return [one.sample for one in read_inputs(given)]
+    return [sample_of(one) for one in read_inputs(given)]
 
 
 @pytest.fixture
@@ -81,9 +82,8 @@ def genotypes(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["V2", "BEST"])
 def test_one_genotype_of_a_file_is_named(genotypes: Path, name: str) -> None:
-    sample, genotype = read_architecture(f"{genotypes}:{name}", "--arch")
-    assert sample == V2
-    assert genotype is not None and genotype.sample == V2
+    genotype = read_architecture(f"{genotypes}:{name}", "--arch")
+    assert isinstance(genotype, DartsGenotype) and genotype.sample == V2
     assert samples(f"{genotypes}:{name}") == [V2]  # though another in the file is none of NNI's
 
 
@@ -108,7 +108,7 @@ def test_none_or_several_or_one_that_is_none_of_nni_s(genotypes: Path, name: str
 def test_json_is_an_architecture_without_a_genotype(tmp_path: Path) -> None:
     file = tmp_path / "in.json"
     file.write_text(json.dumps([{"parameter": FLAT, "value": 0.9}]))
-    assert read_architecture(str(file), "--arch") == (FLAT, None)
+    assert read_architecture(str(file), "--arch") == FLAT
 
 
 def test_a_colon_in_a_file_s_own_name_is_none_of_ours(tmp_path: Path) -> None:

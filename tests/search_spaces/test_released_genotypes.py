@@ -45,8 +45,8 @@ def check_pair(before: DartsGenotype, after: DartsGenotype, rule: str) -> int:
     old, new = (view.encode([dict(one.sample)]) for one in (before, after))
     assert (old.sources == new.sources).all()
     places = np.arange(view.n_edges)
-    assert allowed_by_rule(rule, classes)[places, old.operations[0], new.operations[0]].all()  # type: ignore[arg-type]
-    strict = Transitions(view, classes, costs, rule).allowed(old)[0]  # type: ignore[arg-type]
+    assert allowed_by_rule(rule, classes)[places, old.operations[0], new.operations[0]].all()
+    strict = Transitions(view, classes, costs, rule).allowed(old)[0]
     rejected = ~strict[places, new.operations[0]]
     free = np.array([view.operations[o] == "none" or "pool" in view.operations[o] for o in old.operations[0]])
     skips = np.array([view.operations[o] == "skip_connect" for o in new.operations[0]])

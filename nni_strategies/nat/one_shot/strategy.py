@@ -31,6 +31,7 @@ from torch.random import fork_rng
 from nni_strategies.bridge.tagged_batches import TaggedBatches
 from nni_strategies.errors import InvalidArgument, refuse_unknown
 from nni_strategies.nat.edges import Architectures
+from nni_strategies.nat.genotypes import Architecture, DartsGenotype
 from nni_strategies.nat.moves_of_space import moves_of_space
 from nni_strategies.nat.one_shot.batches import (
     TRAIN,
@@ -62,7 +63,8 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
     Parameters
     ----------
     input_sample
-        The architecture to transform: a sample as NNI exports it. None: a uniform draw, of which a warning tells.
+        The architecture to transform: a sample as NNI exports it, or a genotype (:mod:`..genotypes`). None: a uniform
+        draw, of which a warning tells.
     input_shape
         One input of the network without the batch; None: that of the first validation batch.
     op_classes
@@ -84,14 +86,14 @@ class NATOneShot(OneShotStrategy):  # type: ignore[misc]  # NNI has no types
 
     def __init__(
         self,
-        input_sample: Mapping[str, Any] | None = None,
+        input_sample: Architecture | None = None,
         *,
         input_shape: Sequence[int] | None = None,
         op_classes: Mapping[str, str] | None = None,
         gradient_clip_val: float | None = None,
         **settings: Any,
     ) -> None:
-        if input_sample is not None and not isinstance(input_sample, Mapping):
+        if input_sample is not None and not isinstance(input_sample, Mapping | DartsGenotype):
             raise InvalidArgument("input_sample", input_sample, "a dictionary of labels and values, or None")
         if op_classes is not None and not isinstance(op_classes, Mapping):
             raise InvalidArgument("op_classes", op_classes, "a dictionary of operations and O, S or N, or None")

@@ -13,7 +13,7 @@ import pytest
 import torch
 from nni.nas.hub.pytorch.nasnet import NDS
 
-from experiments.benchmarks import common, nat_arms, nat_critic_table, nat_darts_supernet
+from experiments.benchmarks import common, nat_arms, nat_darts_supernet
 from experiments.benchmarks.nat_critic import Case
 from experiments.benchmarks.nat_darts_supernet import Scored
 from nni_strategies.supernet.network import Supernet
@@ -112,33 +112,3 @@ def test_a_tiny_run_of_every_arm_goes_on_where_it_was(
     assert "- reached: with K of 1 or more no output is below its input" in told
     assert "random outputs" in path.with_suffix(".svg").read_text()
     nat_darts_supernet.problem_of.cache_clear()
-
-
-def test_what_is_published_is_complete_and_follows_from_the_stored_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    rows = common.read_rows(nat_darts_supernet.RESULTS)
-    stored = sorted((row["rule"], row["arm"], row["queries"], row["seed"]) for row in rows)
-    assert stored == sorted((c.rule, c.arm, str(c.queries), str(c.seed)) for c in nat_darts_supernet.cases())
-    published = nat_darts_supernet.RESULTS.with_suffix(".md").read_text()
-    (told,) = [line for line in published.splitlines() if " cores; Python " in line]
-    monkeypatch.setattr(common, "machine", lambda: told)
-    assert nat_critic_table.table(rows, nat_darts_supernet.ABOUT) == published
-    plot = nat_critic_table.plot(rows, nat_darts_supernet.ABOUT)
-    assert plot == nat_darts_supernet.RESULTS.with_suffix(".svg").read_text()
-
-
-@pytest.mark.parametrize(
-    ("argv", "told"),
-    [
-        (["table", "--results", "nowhere.csv"], "nowhere.csv holds no results"),
-        (["run", "--part", "2", "2"], "the first is a number from 0, below the second"),
-        (["walk"], "invalid choice"),
-    ],
-)
-def test_bad_options(argv: list[str], told: str, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        nat_darts_supernet.main(argv)
-    assert ended.value.code == 2
-    assert told in capsys.readouterr().err

@@ -116,38 +116,3 @@ def test_a_tiny_run_of_every_arm_goes_on_where_it_was(tmp_path: Path, monkeypatc
     told = path.with_suffix(".md").read_text()
     assert "- reached: with K of 1 or more no output is below its input" in told
     assert "random outputs" in path.with_suffix(".svg").read_text()
-
-
-@pytest.mark.parametrize("confirm", [False, True])
-def test_what_is_published_is_complete_and_follows_from_the_stored_rows(
-    confirm: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    path = nat_trained.CONFIRMED if confirm else nat_trained.RESULTS
-    rows = common.read_rows(path)
-    cases = nat_trained.confirmations() if confirm else nat_trained.cases()
-    stored = sorted((row["arm"], row["queries"], row["seed"]) for row in rows)
-    assert stored == sorted((c.arm, str(c.queries), str(c.seed)) for c in cases)
-    published = path.with_suffix(".md").read_text()
-    (told,) = [line for line in published.splitlines() if " cores; Python " in line]
-    monkeypatch.setattr(common, "machine", lambda: told)
-    copy = tmp_path / path.name
-    copy.write_bytes(path.read_bytes())
-    nat_trained.main(["table", "--results", str(copy), *(["--confirm"] if confirm else [])])
-    for suffix in (".md", ".svg"):
-        assert copy.with_suffix(suffix).read_text() == path.with_suffix(suffix).read_text()
-
-
-@pytest.mark.parametrize(
-    ("argv", "told"),
-    [
-        (["table", "--results", "nowhere.csv"], "nowhere.csv holds no results"),
-        (["run", "--part", "2", "2"], "the first is a number from 0, below the second"),
-        (["walk"], "invalid choice"),
-    ],
-)
-def test_bad_options(argv: list[str], told: str, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as ended:
-        nat_trained.main(argv)
-    assert ended.value.code == 2
-    assert told in capsys.readouterr().err
